@@ -137,7 +137,15 @@ export interface AppendFile {
   close(done: Done): void;
 }
 
-/** Files under one root directory. Paths are relative to it, with `/` between parts. */
+/** An exclusive lock, held until it is released or its process has ended in whatever way. */
+export interface FileLock {
+  release(done: Done): void;
+}
+
+/**
+ * Files under one root directory. Paths are relative to it, with `/` between parts; `.` is the
+ * root itself. A path that would leave the root is refused with `EINVAL`.
+ */
 export interface Disk {
   /** Creates the file where it is missing. Its directory entry is durable after `syncDirectory`. */
   openAppend(path: string, done: Done<AppendFile>): void;
@@ -149,10 +157,15 @@ export interface Disk {
   remove(path: string, done: Done): void;
   /** Names in a directory, sorted by code unit. `ENOENT` where it is missing. */
   list(directory: string, done: Done<readonly string[]>): void;
-  /** Creates the directory and its parents; succeeds where it exists. */
+  /** Creates the directory and its parents, durably; succeeds where it exists. */
   makeDirectory(directory: string, done: Done): void;
   /** Makes creations, renames and removals in this directory durable. */
   syncDirectory(directory: string, done: Done): void;
+  /**
+   * Locks the file of that name, which is created where it is missing and has no other use.
+   * `EBUSY` at once where anyone holds it, this process included.
+   */
+  lock(path: string, done: Done<FileLock>): void;
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
