@@ -1,0 +1,403 @@
+/**
+ * Records off the V8 heap: fixed-size segments of `ArrayBuffer`, each filled from its start.
+ *
+ * A record is named by a `ref`: its position in 8-byte units over all segments, below 2^31 so that
+ * it stays a small integer, which bounds an arena to 16 GiB. 0 names nothing. A record:
+ *
+ *     word 0   ref of the next record in the same index bucket; DEAD once freed
+ *     word 1   ref of the next older record in its eviction queue
+ *     word 2   ref of the next newer one
+ *     word 3   value length (30 bits) | eviction queue (2)
+ *     word 4   key length (17 bits) | domain (15)
+ *     word 5   deadline, low 32 bits of the milliseconds since 1970
+ *     word 6   deadline, high 11 bits | access bits (21), the eviction policy's own
+ *     then     the key's bytes, the value's bytes, padding to a multiple of 8
+ *
+ * Invariants: records lie back to back from a segment's start to its fill mark, so a segment can be
+ * walked; a segment's live bytes are the sum of its records that are not DEAD.
+ */
+import { invariant } from '../runtime/index.ts';
+
+export const HEADER_BYTES = 28;
+export const KEY_LENGTH_MAX = 65_536;
+export const VALUE_LENGTH_MAX = 512 * 1024 * 1024;
+/** Domains are numbered from 0 to this. */
+export const DOMAIN_MAX = 32_767;
+/** Deadlines from here on, in the year 2248, are kept in a table beside the arena. */
+export const DEADLINE_NEAR_END = 2 ** 43 - 1;
+
+const DEAD = 0xffff_ffff;
+const VALUE_LENGTH_MASK = 0x3fff_ffff;
+const KEY_LENGTH_MASK = 0x1_ffff;
+const DEADLINE_HIGH_MASK = 0x7ff;
+const UNITS_MAX = 2 ** 31;
+
+/** Where a new record goes: writes of clients, or survivors that the cleaner has moved. */
+export const STREAM_WRITES = 0;
+export const STREAM_SURVIVORS = 1;
+export type Stream = typeof STREAM_WRITES | typeof STREAM_SURVIVORS;
+
+const NONE = -1;
+
+export class Arena {
+  readonly segmentBytes: number;
+  readonly segmentsMax: number;
+  /** Bytes of all segments, filled or not. */
+  bytesReserved = 0;
+  /** Bytes of all records that are not freed. */
+  bytesLive = 0;
+  /** By segment: bytes filled, bytes live, earliest deadline it may hold (Infinity: none). */
+  readonly filled: Int32Array;
+  readonly live: Int32Array;
+  readonly deadlineMin: Float64Array;
+  segmentCount = 0;
+
+  readonly #shift: number;
+  readonly #mask: number;
+  #words: Uint32Array[] = [];
+  #octets: Uint8Array[] = [];
+  readonly #freeNumbers: number[] = [];
+  readonly #open: [number, number] = [NONE, NONE];
+  readonly #farDeadlines = new Map<number, number>();
+
+  /** @param segmentBytes a power of two from 4 KiB to 16 MiB */
+  constructor(segmentBytes: number) {
+    this.segmentBytes = segmentBytes;
+    this.#shift = Math.log2(segmentBytes) - 3;
+    invariant(
+      Number.isInteger(this.#shift) && this.#shift >= 9 && this.#shift <= 21,
+      'a segment is a power of two from 4 KiB to 16 MiB',
+    );
+    this.#mask = 2 ** this.#shift - 1;
+    this.segmentsMax = UNITS_MAX >>> this.#shift;
+    this.filled = new Int32Array(this.segmentsMax);
+    this.live = new Int32Array(this.segmentsMax);
+    this.deadlineMin = new Float64Array(this.segmentsMax);
+  }
+
+  /** The size of a record with such a key and value, in bytes. */
+  static bytesFor(keyLength: number, valueLength: number): number {
+    return (HEADER_BYTES + keyLength + valueLength + 7) & ~7;
+  }
+
+  /**
+   * Whether a record of this size can be appended to the stream's open segment. Where it cannot,
+   * `openSegment` makes it so, at the price of `segmentBytesFor` more reserved bytes.
+   */
+  fits(bytes: number, stream: Stream): boolean {
+    const segment = this.#open[stream];
+    return segment !== NONE && this.filled[segment] + bytes <= this.segmentBytes;
+  }
+
+  /** The size of the segment that a record of this size needs. Large ones get one of their own. */
+  segmentBytesFor(recordBytes: number): number {
+    const reserve = segmentHead(0);
+    return recordBytes + reserve <= this.segmentBytes
+      ? this.segmentBytes
+      : (recordBytes + reserve + 4095) & ~4095;
+  }
+
+  /** Closes the stream's open segment and opens a new one that has room for `recordBytes`. */
+  openSegment(recordBytes: number, stream: Stream): void {
+    this.#open[stream] = this.#addSegment(this.segmentBytesFor(recordBytes));
+  }
+
+  #addSegment(bytes: number): number {
+    const segment = this.#freeNumbers.pop() ?? this.segmentCount;
+    invariant(segment < this.segmentsMax, 'the arena has no segment number left');
+    if (segment === this.segmentCount) this.segmentCount++;
+    const buffer = new ArrayBuffer(bytes);
+    this.#words[segment] = new Uint32Array(buffer);
+    this.#octets[segment] = new Uint8Array(buffer);
+    this.filled[segment] = segmentHead(segment);
+    this.live[segment] = 0;
+    this.deadlineMin[segment] = Infinity;
+    this.bytesReserved += bytes;
+    return segment;
+  }
+
+  /**
+   * Appends a record with header and key; the value's bytes are the caller's to write.
+   *
+   * The stream must have room (`fits`, `openSegment`). Links are 0, the deadline is none.
+   */
+  append(
+    keyBytes: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    valueLength: number,
+    domain: number,
+    stream: Stream,
+  ): number {
+    const segment = this.#open[stream];
+    const bytes = Arena.bytesFor(keyLength, valueLength);
+    const offset = this.filled[segment];
+    this.filled[segment] = offset + bytes;
+    this.live[segment] += bytes;
+    this.bytesLive += bytes;
+    const words = this.#words[segment];
+    const word = offset >>> 2;
+    words[word] = 0;
+    words[word + 1] = 0;
+    words[word + 2] = 0;
+    words[word + 3] = valueLength;
+    words[word + 4] = keyLength | (domain << 17);
+    words[word + 5] = 0;
+    words[word + 6] = 0;
+    const octets = this.#octets[segment];
+    copyBytes(keyBytes, keyStart, octets, offset + HEADER_BYTES, keyLength);
+    return (segment << this.#shift) | (offset >>> 3);
+  }
+
+  /** Copies a record with all its fields to the survivors' stream, which must have room. */
+  copyRecord(ref: number): number {
+    const bytes = this.recordBytes(ref);
+    const segment = this.#open[STREAM_SURVIVORS];
+    const offset = this.filled[segment];
+    this.filled[segment] = offset + bytes;
+    this.live[segment] += bytes;
+    this.bytesLive += bytes;
+    const from = this.#words[ref >>> this.#shift];
+    const start = (ref & this.#mask) << 1;
+    const to = this.#words[segment];
+    const word = offset >>> 2;
+    const count = bytes >>> 2;
+    if (count <= 64) for (let i = 0; i < count; i++) to[word + i] = from[start + i];
+    else to.set(from.subarray(start, start + count), word);
+    const copy = (segment << this.#shift) | (offset >>> 3);
+    const deadline = this.deadline(ref);
+    if (deadline !== 0) this.setDeadline(copy, deadline);
+    return copy;
+  }
+
+  /** Marks a record dead. Its bytes are reclaimed when its segment is. */
+  free(ref: number): void {
+    const segment = ref >>> this.#shift;
+    const bytes = this.recordBytes(ref);
+    invariant(!this.isDead(ref), 'a record is freed once');
+    if (this.#farDeadlines.size > 0) this.#farDeadlines.delete(ref);
+    this.#words[segment][(ref & this.#mask) << 1] = DEAD;
+    this.live[segment] -= bytes;
+    this.bytesLive -= bytes;
+  }
+
+  /** Gives a segment's memory back. It must hold no live record. */
+  releaseSegment(segment: number): void {
+    invariant(this.live[segment] === 0, 'a released segment holds no live record');
+    this.bytesReserved -= this.#octets[segment].length;
+    this.#words[segment] = EMPTY_WORDS;
+    this.#octets[segment] = EMPTY_OCTETS;
+    this.filled[segment] = 0;
+    this.deadlineMin[segment] = Infinity;
+    if (this.#open[STREAM_WRITES] === segment) this.#open[STREAM_WRITES] = NONE;
+    if (this.#open[STREAM_SURVIVORS] === segment) this.#open[STREAM_SURVIVORS] = NONE;
+    this.#freeNumbers.push(segment);
+  }
+
+  /** Whether records are still being appended to this segment. */
+  isOpen(segment: number): boolean {
+    return segment === this.#open[STREAM_WRITES] || segment === this.#open[STREAM_SURVIVORS];
+  }
+
+  /** The bytes that a segment occupies; 0 where there is none of this number. */
+  segmentSize(segment: number): number {
+    return this.#octets[segment].length;
+  }
+
+  /** The first record of a segment, live or dead; compare with `endOf` before use. */
+  firstOf(segment: number): number {
+    return (segment << this.#shift) | (segmentHead(segment) >>> 3);
+  }
+
+  /** One past the last record of a segment, as a ref. */
+  endOf(segment: number): number {
+    return (segment << this.#shift) + (this.filled[segment] >>> 3);
+  }
+
+  /** The record that lies behind this one in its segment. */
+  following(ref: number): number {
+    return ref + (this.recordBytes(ref) >>> 3);
+  }
+
+  isDead(ref: number): boolean {
+    return this.#words[ref >>> this.#shift][(ref & this.#mask) << 1] === DEAD;
+  }
+
+  next(ref: number): number {
+    return this.#words[ref >>> this.#shift][(ref & this.#mask) << 1];
+  }
+
+  setNext(ref: number, next: number): void {
+    this.#words[ref >>> this.#shift][(ref & this.#mask) << 1] = next;
+  }
+
+  older(ref: number): number {
+    return this.#words[ref >>> this.#shift][((ref & this.#mask) << 1) + 1];
+  }
+
+  setOlder(ref: number, older: number): void {
+    this.#words[ref >>> this.#shift][((ref & this.#mask) << 1) + 1] = older;
+  }
+
+  newer(ref: number): number {
+    return this.#words[ref >>> this.#shift][((ref & this.#mask) << 1) + 2];
+  }
+
+  setNewer(ref: number, newer: number): void {
+    this.#words[ref >>> this.#shift][((ref & this.#mask) << 1) + 2] = newer;
+  }
+
+  /** Which of its policy's queues the record is in, 0 to 3. */
+  queue(ref: number): number {
+    return this.#words[ref >>> this.#shift][((ref & this.#mask) << 1) + 3] >>> 30;
+  }
+
+  setQueue(ref: number, queue: number): void {
+    const words = this.#words[ref >>> this.#shift];
+    const word = ((ref & this.#mask) << 1) + 3;
+    words[word] = (words[word] & VALUE_LENGTH_MASK) | (queue << 30);
+  }
+
+  valueLength(ref: number): number {
+    return this.#words[ref >>> this.#shift][((ref & this.#mask) << 1) + 3] & VALUE_LENGTH_MASK;
+  }
+
+  /** The new length must round to the same record size. */
+  setValueLength(ref: number, length: number): void {
+    const words = this.#words[ref >>> this.#shift];
+    const word = ((ref & this.#mask) << 1) + 3;
+    words[word] = (words[word] & ~VALUE_LENGTH_MASK) | length;
+  }
+
+  keyLength(ref: number): number {
+    return this.#words[ref >>> this.#shift][((ref & this.#mask) << 1) + 4] & KEY_LENGTH_MASK;
+  }
+
+  domain(ref: number): number {
+    return this.#words[ref >>> this.#shift][((ref & this.#mask) << 1) + 4] >>> 17;
+  }
+
+  /** Milliseconds since 1970 at which the record expires; 0: never. */
+  deadline(ref: number): number {
+    const words = this.#words[ref >>> this.#shift];
+    const word = ((ref & this.#mask) << 1) + 5;
+    const high = words[word + 1] & DEADLINE_HIGH_MASK;
+    if (high === DEADLINE_HIGH_MASK && words[word] === 0xffff_ffff) {
+      return this.#farDeadlines.get(ref) ?? 0;
+    }
+    return high * 0x1_0000_0000 + words[word];
+  }
+
+  setDeadline(ref: number, deadline: number): void {
+    const segment = ref >>> this.#shift;
+    const words = this.#words[segment];
+    const word = ((ref & this.#mask) << 1) + 5;
+    if (this.#farDeadlines.size > 0) this.#farDeadlines.delete(ref);
+    let near = deadline;
+    if (deadline >= DEADLINE_NEAR_END) {
+      this.#farDeadlines.set(ref, deadline);
+      near = DEADLINE_NEAR_END;
+    }
+    const high = Math.floor(near / 0x1_0000_0000);
+    words[word] = near - high * 0x1_0000_0000;
+    words[word + 1] = (words[word + 1] & ~DEADLINE_HIGH_MASK) | high;
+    if (deadline !== 0 && deadline < this.deadlineMin[segment]) {
+      this.deadlineMin[segment] = deadline;
+    }
+  }
+
+  /** 21 bits that are the eviction policy's own. */
+  accessBits(ref: number): number {
+    return this.#words[ref >>> this.#shift][((ref & this.#mask) << 1) + 6] >>> 11;
+  }
+
+  setAccessBits(ref: number, bits: number): void {
+    const words = this.#words[ref >>> this.#shift];
+    const word = ((ref & this.#mask) << 1) + 6;
+    words[word] = (words[word] & DEADLINE_HIGH_MASK) | (bits << 11);
+  }
+
+  /** The size of the record, header and padding included. */
+  recordBytes(ref: number): number {
+    const words = this.#words[ref >>> this.#shift];
+    const word = (ref & this.#mask) << 1;
+    return (
+      (HEADER_BYTES +
+        (words[word + 3] & VALUE_LENGTH_MASK) +
+        (words[word + 4] & KEY_LENGTH_MASK) +
+        7) &
+      ~7
+    );
+  }
+
+  /** The array that holds the record's key and value; see `keyStart` and `valueStart`. */
+  octets(ref: number): Uint8Array {
+    return this.#octets[ref >>> this.#shift];
+  }
+
+  keyStart(ref: number): number {
+    return ((ref & this.#mask) << 3) + HEADER_BYTES;
+  }
+
+  valueStart(ref: number): number {
+    return ((ref & this.#mask) << 3) + HEADER_BYTES + this.keyLength(ref);
+  }
+
+  /** Whether the record's key, in this domain, is `bytes[start, start + length)`. */
+  hasKey(
+    ref: number,
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+    domain: number,
+  ): boolean {
+    const segment = ref >>> this.#shift;
+    const unit = ref & this.#mask;
+    if (this.#words[segment][(unit << 1) + 4] !== ((length | (domain << 17)) >>> 0)) return false;
+    const octets = this.#octets[segment];
+    const at = (unit << 3) + HEADER_BYTES;
+    for (let i = length - 1; i >= 0; i--) if (octets[at + i] !== bytes[start + i]) return false;
+    return true;
+  }
+
+  /** Forgets every record and gives back all memory, in time proportional to the segments. */
+  clear(): void {
+    this.#words = [];
+    this.#octets = [];
+    this.#freeNumbers.length = 0;
+    this.#open[STREAM_WRITES] = NONE;
+    this.#open[STREAM_SURVIVORS] = NONE;
+    this.#farDeadlines.clear();
+    this.filled.fill(0, 0, this.segmentCount);
+    this.live.fill(0, 0, this.segmentCount);
+    this.segmentCount = 0;
+    this.bytesReserved = 0;
+    this.bytesLive = 0;
+  }
+}
+
+const EMPTY_WORDS = new Uint32Array(0);
+const EMPTY_OCTETS = new Uint8Array(0);
+
+/** Unit 0 of segment 0 is left out, so that no record has the ref 0. */
+function segmentHead(segment: number): number {
+  return segment === 0 ? 8 : 0;
+}
+
+/** A loop is faster than `set` up to about this many bytes, since `set` needs a view (measured). */
+const COPY_LOOP_BYTES_MAX = 64;
+
+/** Copies `count` bytes; the two ranges do not overlap. */
+export function copyBytes(
+  source: Uint8Array,
+  sourceStart: number,
+  target: Uint8Array,
+  targetStart: number,
+  count: number,
+): void {
+  if (count <= COPY_LOOP_BYTES_MAX) {
+    for (let i = 0; i < count; i++) target[targetStart + i] = source[sourceStart + i];
+  } else {
+    target.set(source.subarray(sourceStart, sourceStart + count), targetStart);
+  }
+}
