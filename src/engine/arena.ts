@@ -16,7 +16,7 @@
  * Invariants: records lie back to back from a segment's start to its fill mark, so a segment can be
  * walked; a segment's live bytes are the sum of its records that are not DEAD.
  */
-import { invariant } from '../runtime/index.ts';
+import { copyBytes, invariant } from '../runtime/index.ts';
 
 export const HEADER_BYTES = 28;
 export const KEY_LENGTH_MAX = 65_536;
@@ -344,16 +344,10 @@ export class Arena {
   }
 
   /** Whether the record's key, in this domain, is `bytes[start, start + length)`. */
-  hasKey(
-    ref: number,
-    bytes: Uint8Array,
-    start: number,
-    length: number,
-    domain: number,
-  ): boolean {
+  hasKey(ref: number, bytes: Uint8Array, start: number, length: number, domain: number): boolean {
     const segment = ref >>> this.#shift;
     const unit = ref & this.#mask;
-    if (this.#words[segment][(unit << 1) + 4] !== ((length | (domain << 17)) >>> 0)) return false;
+    if (this.#words[segment][(unit << 1) + 4] !== (length | (domain << 17)) >>> 0) return false;
     const octets = this.#octets[segment];
     const at = (unit << 3) + HEADER_BYTES;
     for (let i = length - 1; i >= 0; i--) if (octets[at + i] !== bytes[start + i]) return false;
@@ -382,22 +376,4 @@ const EMPTY_OCTETS = new Uint8Array(0);
 /** Unit 0 of segment 0 is left out, so that no record has the ref 0. */
 function segmentHead(segment: number): number {
   return segment === 0 ? 8 : 0;
-}
-
-/** A loop is faster than `set` up to about this many bytes, since `set` needs a view (measured). */
-const COPY_LOOP_BYTES_MAX = 64;
-
-/** Copies `count` bytes; the two ranges do not overlap. */
-export function copyBytes(
-  source: Uint8Array,
-  sourceStart: number,
-  target: Uint8Array,
-  targetStart: number,
-  count: number,
-): void {
-  if (count <= COPY_LOOP_BYTES_MAX) {
-    for (let i = 0; i < count; i++) target[targetStart + i] = source[sourceStart + i];
-  } else {
-    target.set(source.subarray(sourceStart, sourceStart + count), targetStart);
-  }
 }

@@ -6,3 +6,4 @@
  */
 export * from './ports.ts';
 export { invariant, InvariantError } from './invariant.ts';
+export { copyBytes } from './bytes.ts';

@@ -5,6 +5,7 @@
  * above the seam cannot tell them apart. Everything is callback-based and single-threaded: a
  * callback is never called before the call that takes it has returned, and never two at a time.
  */
+import { copyBytes } from './bytes.ts';
 
 /** Time, in whole microseconds. Reads are free of side effects. */
 export interface Clock {
@@ -218,10 +219,7 @@ export class OutputBuffer {
   /** Appends a copy of `source[start, end)`. */
   append(source: Uint8Array, start = 0, end = source.length): void {
     this.reserve(end - start);
-    this.bytes.set(
-      start === 0 && end === source.length ? source : source.subarray(start, end),
-      this.length,
-    );
+    copyBytes(source, start, this.bytes, this.length, end - start);
     this.length += end - start;
   }
 

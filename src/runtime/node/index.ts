@@ -1,0 +1,33 @@
+/**
+ * The real Runtime, over Node: the only place, beside the adapters of the real process, that may
+ * touch clock, timers, randomness, network and disk.
+ *
+ * Reading order: `clock.ts`, `random.ts`, `disk.ts`, then `stream-binding.ts` and `connection.ts`,
+ * which hold what makes the network fast, and `network.ts`.
+ */
+import type { Runtime } from '../ports.ts';
+import { clock, timers } from './clock.ts';
+import { createDisk } from './disk.ts';
+import { createLog, type LogOptions } from './log.ts';
+import { network } from './network.ts';
+import { random } from './random.ts';
+
+export { createDisk } from './disk.ts';
+export type { LogOptions } from './log.ts';
+
+export interface NodeRuntimeOptions {
+  /** All paths of `disk` are below this directory. Default: the working directory. */
+  dataDirectory?: string;
+  log?: LogOptions;
+}
+
+export function createRuntime(options: NodeRuntimeOptions = {}): Runtime {
+  return {
+    clock,
+    timers,
+    random,
+    network,
+    disk: createDisk(options.dataDirectory ?? '.'),
+    log: createLog(options.log),
+  };
+}
