@@ -1,6 +1,7 @@
 /** Copying between byte arrays, at the lowest price for the length. */
 
-const nativeCopy = Buffer.prototype.copy;
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion, typescript/unbound-method -- Node types the prototype as any; each call names its `this`
+const nativeCopy = (Buffer.prototype as Buffer).copy;
 
 /**
  * Up to here a loop is cheaper than the native copy, which costs the same 40 ns from 16 bytes to

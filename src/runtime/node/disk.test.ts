@@ -38,7 +38,8 @@ async function failure(call: Promise<unknown>): Promise<SystemError> {
     () => undefined,
     (reason: unknown) => reason,
   );
-  if (!(error instanceof SystemError)) throw new Error(`expected a SystemError, got ${error}`);
+  if (!(error instanceof SystemError))
+    throw new Error(`expected a SystemError, got ${String(error)}`);
   return error;
 }
 

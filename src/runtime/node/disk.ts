@@ -282,7 +282,7 @@ function fail<T>(done: Done<T>, cause: unknown, what: string, path: string): voi
     cause instanceof SystemError
       ? cause
       : new SystemError(posixCode(cause), `cannot ${what} ${path}: ${reasonOf(cause)}`);
-  // `Done` promises nothing about the value beside an error.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `Done` promises no value beside an error
   (done as (error: SystemError) => void)(error);
 }
 

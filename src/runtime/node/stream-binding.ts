@@ -7,7 +7,7 @@
  * and 1.7 µs for redis-server (medians, one core). Node keeps `process.binding` for this list of
  * modules; that it still has what we use is checked when this file loads.
  */
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 
 /** One write under way. */
 export interface WriteRequest {
