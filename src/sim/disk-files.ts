@@ -202,10 +202,11 @@ export class SimDirectory {
   readonly pending = new Set<DirectoryChange>();
 }
 
-/** Splits a path of the `Disk` port: relative, with `/` between parts; '' and '.' are the root. */
+/** Splits a path of the `Disk` port: relative, with `/` between parts; `.` is the root. */
 function partsOf(path: string): string[] {
-  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
-  if (path.startsWith('/') || parts.includes('..')) {
+  if (path === '.') return [];
+  const parts = path.split('/');
+  if (parts.some((part) => part === '' || part === '.' || part === '..')) {
     throw new SystemError('EINVAL', `EINVAL: '${path}' is not a path below the disk's root`);
   }
   return parts;
@@ -227,9 +228,10 @@ export class FileTree {
     for (const directory of image.directories) this.makeDirectory(directory);
     for (const [path, content] of image.files) {
       const [directory, name] = this.#parent(path);
-      directory.entries.set(name, new SimFile(content));
+      const file = new SimFile(content);
+      directory.entries.set(name, file);
+      directory.durable.set(name, file);
     }
-    this.#settle(this.#root);
   }
 
   file(path: string): SimFile {
@@ -272,26 +274,24 @@ export class FileTree {
     return [...this.#directory(path).entries.keys()].sort(byCodeUnit);
   }
 
+  /** Durable at once, like that of the real disk, which syncs each parent before it answers. */
   makeDirectory(path: string): void {
     let at = this.#root;
     for (const part of partsOf(path)) {
       let next = at.entries.get(part);
       if (next === undefined) {
         next = new SimDirectory();
-        this.#change([[at, part, next]]);
+        at.entries.set(part, next);
       }
       if (next.kind === 'file') throw new SystemError('ENOTDIR', `ENOTDIR: '${path}'`);
+      for (const change of at.pending) this.#settle(change);
+      at.durable.set(part, next);
       at = next;
     }
   }
 
   syncDirectory(path: string): void {
-    for (const change of this.#directory(path).pending) {
-      for (const [directory, name, entry] of change.sets) {
-        set(directory.durable, name, entry);
-        directory.pending.delete(change);
-      }
-    }
+    for (const change of this.#directory(path).pending) this.#settle(change);
   }
 
   /** All that a reader sees now. */
@@ -355,7 +355,7 @@ export class FileTree {
     const parts = partsOf(path);
     const name = parts.pop();
     if (name === undefined) throw new SystemError('EISDIR', 'EISDIR: the root is a directory');
-    return [this.#directory(parts.join('/')), name];
+    return [this.#directory(parts.length === 0 ? '.' : parts.join('/')), name];
   }
 
   #change(sets: DirectoryChange['sets']): void {
@@ -366,11 +366,11 @@ export class FileTree {
     }
   }
 
-  #settle(directory: SimDirectory): void {
-    collect(directory, ({ entries, durable, pending }) => {
-      for (const [name, entry] of entries) durable.set(name, entry);
-      pending.clear();
-    });
+  #settle(change: DirectoryChange): void {
+    for (const [directory, name, entry] of change.sets) {
+      set(directory.durable, name, entry);
+      directory.pending.delete(change);
+    }
   }
 }
 

@@ -6,8 +6,8 @@
  * durable just before its answer. Calls on one file are carried out one at a time, in order. Who
  * decides how long a call takes, and whether it fails, is passed in.
  */
-import { SystemError } from '../runtime/index.ts';
-import type { AppendFile, Disk, Done } from '../runtime/index.ts';
+import { invariant, SystemError } from '../runtime/index.ts';
+import type { AppendFile, Disk, Done, FileLock } from '../runtime/index.ts';
 import { everyChoice } from './crash-states.ts';
 import { FileTree, SimFile } from './disk-files.ts';
 import type { Choose, DiskImage } from './disk-files.ts';
@@ -24,7 +24,9 @@ export type DiskCallKind =
   | 'remove'
   | 'list'
   | 'makeDirectory'
-  | 'syncDirectory';
+  | 'syncDirectory'
+  | 'lock'
+  | 'unlock';
 
 export interface DiskCall {
   readonly kind: DiskCallKind;
@@ -59,8 +61,6 @@ export interface SimDiskOptions {
 
 const OUTCOME_DEFAULT: DiskOutcome = { delayUs: 100 };
 
-const NO_BYTES = new Uint8Array(0);
-
 /** What a call on an open file does when its turn comes, or just before it is answered. */
 interface Steps {
   begin?(outcome: DiskOutcome): void;
@@ -75,6 +75,7 @@ export class SimDisk implements Disk {
   /** One higher after each crash: what was under way before it is not answered. */
   #mount = 0;
   readonly #queues = new Map<SimFile, Array<() => void>>();
+  readonly #locked = new Set<SimFile>();
 
   constructor(options: SimDiskOptions) {
     this.#options = options;
@@ -83,51 +84,47 @@ export class SimDisk implements Disk {
   }
 
   openAppend(path: string, done: Done<AppendFile>): void {
-    const open = (): AppendFile => this.#open(path, this.#tree.openOrCreate(path));
-    this.#call('openAppend', path, 0, open, () => this.#open(path, new SimFile()), done);
+    this.#call('openAppend', path, 0, done, () => this.#open(path, this.#tree.openOrCreate(path)));
   }
 
   read(path: string, offset: number, length: number, done: Done<Uint8Array>): void {
-    const read = (): Uint8Array => this.#tree.file(path).read(offset, length);
-    this.#call('read', path, length, read, () => NO_BYTES, done);
+    invariant(isCount(offset) && isCount(length), 'offset and length are counts of bytes');
+    this.#call('read', path, length, done, () => this.#tree.file(path).read(offset, length));
   }
 
   size(path: string, done: Done<number>): void {
-    this.#call(
-      'size',
-      path,
-      0,
-      () => this.#tree.file(path).length,
-      () => 0,
-      done,
-    );
+    this.#call('size', path, 0, done, () => this.#tree.file(path).length);
   }
 
   rename(from: string, to: string, done: Done): void {
-    this.#change('rename', from, () => this.#tree.rename(from, to), done);
+    this.#call('rename', from, 0, done, () => this.#tree.rename(from, to));
   }
 
   remove(path: string, done: Done): void {
-    this.#change('remove', path, () => this.#tree.remove(path), done);
+    this.#call('remove', path, 0, done, () => this.#tree.remove(path));
   }
 
   list(directory: string, done: Done<readonly string[]>): void {
-    this.#call(
-      'list',
-      directory,
-      0,
-      () => this.#tree.list(directory),
-      () => [],
-      done,
-    );
+    this.#call('list', directory, 0, done, () => this.#tree.list(directory));
   }
 
   makeDirectory(directory: string, done: Done): void {
-    this.#change('makeDirectory', directory, () => this.#tree.makeDirectory(directory), done);
+    this.#call('makeDirectory', directory, 0, done, () => this.#tree.makeDirectory(directory));
   }
 
   syncDirectory(directory: string, done: Done): void {
-    this.#change('syncDirectory', directory, () => this.#tree.syncDirectory(directory), done);
+    this.#call('syncDirectory', directory, 0, done, () => this.#tree.syncDirectory(directory));
+  }
+
+  lock(path: string, done: Done<FileLock>): void {
+    this.#call('lock', path, 0, done, () => {
+      const file = this.#tree.openOrCreate(path);
+      if (this.#locked.has(file)) {
+        throw new SystemError('EBUSY', `${path} is locked by a process that is running`);
+      }
+      this.#locked.add(file);
+      return { release: (released) => this.#release(path, file, released) };
+    });
   }
 
   /** All that a reader sees now, synced or not: what a killed process leaves. */
@@ -160,6 +157,7 @@ export class SimDisk implements Disk {
   kill(): void {
     this.#mount += 1;
     this.#queues.clear();
+    this.#locked.clear();
   }
 
   /** Another disk is put in: empty, or with `image` on it. */
@@ -203,6 +201,7 @@ export class SimDisk implements Disk {
         submit('sync', 0, { end }, done);
       },
       truncate: (length, done) => {
+        invariant(isCount(length), 'the length is a count of bytes');
         const begin = (outcome: DiskOutcome): void => {
           if (outcome.error === undefined) file.truncate(length);
         };
@@ -238,8 +237,8 @@ export class SimDisk implements Disk {
       if (steps.end === undefined) carryOut(steps.begin);
       this.#answer(outcome.delayUs, () => {
         if (steps.end !== undefined) carryOut(steps.end);
-        done(error);
         finished();
+        done(error);
       });
     });
   }
@@ -264,34 +263,26 @@ export class SimDisk implements Disk {
     }
   }
 
-  #change(kind: DiskCallKind, path: string, perform: () => void, done: Done): void {
-    this.#call(kind, path, 0, perform, () => undefined, done);
+  #release(path: string, file: SimFile, done: Done): void {
+    this.#call('unlock', path, 0, done, () => void this.#locked.delete(file));
   }
 
-  /** A call on the tree: carried out at once. `blank` makes the value that goes with an error. */
-  #call<T>(
-    kind: DiskCallKind,
-    path: string,
-    bytes: number,
-    perform: () => T,
-    blank: () => T,
-    done: Done<T>,
-  ): void {
+  /** A call on the tree: carried out at once. */
+  #call<T>(kind: DiskCallKind, path: string, bytes: number, done: Done<T>, perform: () => T): void {
     const call = this.#admit({ kind, path, bytes });
     if (call === undefined) return;
     const outcome = this.#decide(call);
-    let error: SystemError | undefined;
-    let value: T;
+    let answer: () => void;
     try {
       if (outcome.error !== undefined) throw failure(outcome.error, call);
-      value = perform();
-    } catch (caught) {
-      if (!(caught instanceof SystemError)) throw caught;
-      error = caught;
-      value = blank();
+      const value = perform();
+      answer = () => done(undefined, value);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      answer = () => refuse(done, error);
     }
     this.#options.onCall?.(call);
-    this.#answer(outcome.delayUs, () => done(error, value));
+    this.#answer(outcome.delayUs, answer);
   }
 
   /** Announces a call; undefined when the caller is dead. */
@@ -316,6 +307,15 @@ export class SimDisk implements Disk {
       if (mount === this.#mount) run();
     });
   }
+}
+
+function refuse<T>(done: Done<T>, error: SystemError): void {
+  // `Done` promises nothing about the value beside an error.
+  (done as (error: SystemError) => void)(error);
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
 }
 
 function refused(error: string): DiskOutcome {
