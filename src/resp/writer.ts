@@ -1,0 +1,263 @@
+/**
+ * Replies, written straight into an output buffer. A reply in pieces (an array and its elements)
+ * is written in order: its header with the count, then that many elements.
+ *
+ * Functions that take a `version` write what RESP3 has a type of its own for, and for RESP2 what
+ * Redis writes in its place.
+ *
+ * Reference: "Redis serialization protocol specification"; for RESP2, `addReply*` as observed.
+ */
+
+import { invariant, type OutputBuffer } from '../runtime/index.ts';
+import { CR, DOLLAR, LF, MINUS, SPACE, STAR, ZERO } from './characters.ts';
+import { copyBytes } from './copy.ts';
+
+export type RespVersion = 2 | 3;
+
+const PLUS = 0x2b;
+const COLON = 0x3a;
+const COMMA = 0x2c;
+const EQUALS = 0x3d;
+const GREATER = 0x3e;
+const OPENING_PARENTHESIS = 0x28;
+const PERCENT = 0x25;
+const TILDE = 0x7e;
+
+/** The type, a sign, 16 digits of 2^53, and the line end. */
+const HEADER_BYTES_MAX = 20;
+const TEXT_LOOP_MAX = 32;
+const BILLION = 1_000_000_000;
+
+const encoder = new TextEncoder();
+
+/** Replies that are always the same, ready to send. */
+export const REPLIES = Object.freeze({
+  ok: encoder.encode('+OK\r\n'),
+  pong: encoder.encode('+PONG\r\n'),
+  zero: encoder.encode(':0\r\n'),
+  one: encoder.encode(':1\r\n'),
+  emptyBulk: encoder.encode('$0\r\n\r\n'),
+  emptyArray: encoder.encode('*0\r\n'),
+});
+
+const NULL_BULK_RESP2 = encoder.encode('$-1\r\n');
+const NULL_ARRAY_RESP2 = encoder.encode('*-1\r\n');
+const NULL_RESP3 = encoder.encode('_\r\n');
+const TRUE_RESP3 = encoder.encode('#t\r\n');
+const FALSE_RESP3 = encoder.encode('#f\r\n');
+
+/** Writes what is encoded already, such as one of `REPLIES`. */
+export function writeEncoded(out: OutputBuffer, encoded: Uint8Array): void {
+  const { length } = encoded;
+  out.reserve(length);
+  copyBytes(out.bytes, out.length, encoded, 0, length);
+  out.length += length;
+}
+
+/** `text` is one line: a CR or LF in it becomes a space. */
+export function writeSimpleString(out: OutputBuffer, text: string): void {
+  writeLine(out, PLUS, text);
+}
+
+/** `text` begins with the error's code, such as `ERR`. A CR or LF in it becomes a space. */
+export function writeError(out: OutputBuffer, text: string): void {
+  writeLine(out, MINUS, text);
+}
+
+/** `value` is a safe integer. */
+export function writeInteger(out: OutputBuffer, value: number): void {
+  writeHeader(out, COLON, value);
+}
+
+/** For integers that a number can't hold exactly, up to 64 bits. */
+export function writeBigInteger(out: OutputBuffer, value: bigint): void {
+  writeLine(out, COLON, value.toString());
+}
+
+/** A copy of `bytes[start, end)`. */
+export function writeBulk(
+  out: OutputBuffer,
+  bytes: Uint8Array,
+  start = 0,
+  end = bytes.length,
+): void {
+  const length = end - start;
+  out.reserve(HEADER_BYTES_MAX + length + 2);
+  const target = out.bytes;
+  const at = putHeader(target, out.length, DOLLAR, length);
+  copyBytes(target, at, bytes, start, end);
+  out.length = putLineEnd(target, at + length);
+}
+
+/** `text` in UTF-8. */
+export function writeBulkText(out: OutputBuffer, text: string): void {
+  const length = utf8Length(text);
+  out.reserve(HEADER_BYTES_MAX + length + 2);
+  const target = out.bytes;
+  const at = putHeader(target, out.length, DOLLAR, length);
+  putText(target, at, text, length);
+  out.length = putLineEnd(target, at + length);
+}
+
+/** Stands for a missing value. */
+export function writeNull(out: OutputBuffer, version: RespVersion): void {
+  writeEncoded(out, version === 2 ? NULL_BULK_RESP2 : NULL_RESP3);
+}
+
+/** Stands for a missing array. */
+export function writeNullArray(out: OutputBuffer, version: RespVersion): void {
+  writeEncoded(out, version === 2 ? NULL_ARRAY_RESP2 : NULL_RESP3);
+}
+
+export function writeArrayHeader(out: OutputBuffer, count: number): void {
+  writeHeader(out, STAR, count);
+}
+
+/** `count` pairs of a key and a value follow. In RESP2 they are the elements of one array. */
+export function writeMapHeader(out: OutputBuffer, count: number, version: RespVersion): void {
+  if (version === 2) writeHeader(out, STAR, count * 2);
+  else writeHeader(out, PERCENT, count);
+}
+
+export function writeSetHeader(out: OutputBuffer, count: number, version: RespVersion): void {
+  writeHeader(out, version === 2 ? STAR : TILDE, count);
+}
+
+/** Out-of-band data. In RESP2 it is an array, which only a subscriber can tell from a reply. */
+export function writePushHeader(out: OutputBuffer, count: number, version: RespVersion): void {
+  writeHeader(out, version === 2 ? STAR : GREATER, count);
+}
+
+/** The shortest digits that read back as the same number; `inf`, `-inf` and `nan`. */
+export function writeDouble(out: OutputBuffer, value: number, version: RespVersion): void {
+  const text = doubleText(value);
+  if (version === 2) writeBulkText(out, text);
+  else writeLine(out, COMMA, text);
+}
+
+export function writeBoolean(out: OutputBuffer, value: boolean, version: RespVersion): void {
+  if (version === 2) writeInteger(out, value ? 1 : 0);
+  else writeEncoded(out, value ? TRUE_RESP3 : FALSE_RESP3);
+}
+
+/** A whole number of any size. */
+export function writeBigNumber(out: OutputBuffer, value: bigint, version: RespVersion): void {
+  if (version === 2) writeBulkText(out, value.toString());
+  else writeLine(out, OPENING_PARENTHESIS, value.toString());
+}
+
+/** Text for people. `format` is three ASCII letters, `txt` or `mkd`. */
+export function writeVerbatim(
+  out: OutputBuffer,
+  format: string,
+  text: string,
+  version: RespVersion,
+): void {
+  invariant(/^[\x21-\x7e]{3}$/.test(format), 'a verbatim format is three ASCII letters');
+  if (version === 2) {
+    writeBulkText(out, text);
+    return;
+  }
+  const content = `${format}:${text}`;
+  const length = utf8Length(content);
+  out.reserve(HEADER_BYTES_MAX + length + 2);
+  const at = putHeader(out.bytes, out.length, EQUALS, length);
+  putText(out.bytes, at, content, length);
+  out.length = putLineEnd(out.bytes, at + length);
+}
+
+function writeHeader(out: OutputBuffer, type: number, value: number): void {
+  out.reserve(HEADER_BYTES_MAX);
+  out.length = putHeader(out.bytes, out.length, type, value);
+}
+
+function writeLine(out: OutputBuffer, type: number, text: string): void {
+  out.reserve(text.length * 3 + 3);
+  const target = out.bytes;
+  const start = out.length + 1;
+  target[out.length] = type;
+  const length = utf8Length(text);
+  putText(target, start, text, length);
+  for (let at = start; at < start + length; at++) {
+    if (target[at] === CR || target[at] === LF) target[at] = SPACE;
+  }
+  out.length = putLineEnd(target, start + length);
+}
+
+function putHeader(target: Uint8Array, at: number, type: number, value: number): number {
+  target[at] = type;
+  return putLineEnd(target, putInteger(target, at + 1, value));
+}
+
+function putLineEnd(target: Uint8Array, at: number): number {
+  target[at] = CR;
+  target[at + 1] = LF;
+  return at + 2;
+}
+
+/** Writes a safe integer's digits at `at`; returns the position after them. */
+function putInteger(target: Uint8Array, at: number, value: number): number {
+  if ((value | 0) !== value) return putLargeInteger(target, at, value);
+  if (value < 0) {
+    target[at++] = MINUS;
+    value = -value;
+  }
+  if (value < 10) {
+    target[at] = ZERO + value;
+    return at + 1;
+  }
+  return putDigits(target, at, value, digitCount(value));
+}
+
+function putLargeInteger(target: Uint8Array, at: number, value: number): number {
+  invariant(Number.isSafeInteger(value), 'an integer reply is exact');
+  if (value < 0) target[at++] = MINUS;
+  const magnitude = Math.abs(value);
+  const high = Math.floor(magnitude / BILLION);
+  const end = putDigits(target, at, high, digitCount(high));
+  return putDigits(target, end, magnitude - high * BILLION, 9);
+}
+
+/** Writes the last `count` digits of `value`, at most 2^31. */
+function putDigits(target: Uint8Array, at: number, value: number, count: number): number {
+  const end = at + count;
+  for (let index = end - 1; index >= at; index--) {
+    const rest = (value / 10) >>> 0;
+    target[index] = ZERO + value - rest * 10;
+    value = rest;
+  }
+  return end;
+}
+
+function digitCount(value: number): number {
+  let count = 1;
+  for (let power = 10; value >= power; power *= 10) count++;
+  return count;
+}
+
+function utf8Length(text: string): number {
+  return text.length <= TEXT_LOOP_MAX && isAscii(text) ? text.length : Buffer.byteLength(text);
+}
+
+function isAscii(text: string): boolean {
+  for (let index = 0; index < text.length; index++) {
+    if (text.charCodeAt(index) >= 0x80) return false;
+  }
+  return true;
+}
+
+/** `length` is the text's length in UTF-8. */
+function putText(target: Uint8Array, at: number, text: string, length: number): void {
+  if (length > TEXT_LOOP_MAX || length !== text.length) {
+    encoder.encodeInto(text, target.subarray(at, at + length));
+    return;
+  }
+  for (let index = 0; index < length; index++) target[at + index] = text.charCodeAt(index);
+}
+
+function doubleText(value: number): string {
+  if (Number.isNaN(value)) return 'nan';
+  if (value === Infinity) return 'inf';
+  if (value === -Infinity) return '-inf';
+  return Object.is(value, -0) ? '-0' : value.toString();
+}
