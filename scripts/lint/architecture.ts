@@ -17,9 +17,10 @@ export const FLOORS: Readonly<Record<string, readonly string[]>> = (() => {
     node: ground,
     sdk: ground,
     observe: ground,
+    load: [...ground, 'sdk'],
     proxy: [...ground, ...parts],
     sim: [...ground, ...parts, 'proxy'],
-    commands: [...ground, ...parts, 'proxy', 'sim'],
+    commands: [...ground, ...parts, 'load', 'proxy', 'sim'],
   };
 })();
 
@@ -30,6 +31,7 @@ export const FLOORS: Readonly<Record<string, readonly string[]>> = (() => {
 export const REAL_PROCESS: readonly string[] = [
   'src/runtime/node/',
   'src/commands/',
+  'src/load/',
   'src/sdk/connect.ts',
 ];
 

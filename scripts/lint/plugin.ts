@@ -56,7 +56,8 @@ function pathOf(context: Context): string {
   return relative(context.cwd, context.filename).split(sep).join('/');
 }
 
-const isTest = (path: string) => path.endsWith('.test.ts');
+/** Tests, and what their tests share: `test-support.ts`. */
+const isTest = (path: string) => /(?:\.test|\/test-support)\.ts$/.test(path);
 
 const isReal = (path: string) =>
   REAL_PROCESS.some((real) => (real.endsWith('/') ? path.startsWith(real) : path === real));
@@ -103,7 +104,7 @@ function floors(context: Context): Visitor {
       if (!target.startsWith('src/')) {
         context.report({ node, message: `src imports nothing outside src (${target})` });
       } else if (isTest(target)) {
-        context.report({ node, message: 'tests are not imported' });
+        context.report({ node, message: 'only tests import what is made for tests' });
       } else if (targetFolder !== undefined && targetFolder !== folder) {
         if (!allowed.includes(targetFolder)) {
           const may = allowed.length === 0 ? 'no other folder' : allowed.join(', ');

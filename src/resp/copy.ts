@@ -8,7 +8,8 @@
 
 const LOOP_BYTES_MAX = 24;
 
-const { copy } = Buffer.prototype;
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Node types the prototype as any
+const { copy } = Buffer.prototype as Buffer;
 
 /** Copies `source[start, end)` to `target` at `at`, where there must be room. */
 export function copyBytes(

@@ -8,8 +8,16 @@
  * and then waits for a line end that it can never see.
  */
 
-import { BACKSLASH, CR, DOUBLE_QUOTE, LF, SINGLE_QUOTE, SPACE, TAB } from './characters.ts';
-import { isWhiteSpace } from './characters.ts';
+import {
+  BACKSLASH,
+  CR,
+  DOUBLE_QUOTE,
+  LF,
+  SINGLE_QUOTE,
+  SPACE,
+  TAB,
+  isWhiteSpace,
+} from './characters.ts';
 
 const LOWER_X = 0x78;
 const WORDS_INITIAL = 16;

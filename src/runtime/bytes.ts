@@ -1,6 +1,6 @@
 /** Copying between byte arrays, at the lowest price for the length. */
 
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion, typescript/unbound-method -- Node types the prototype as any; each call names its `this`
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Node types the prototype as any
 const nativeCopy = (Buffer.prototype as Buffer).copy;
 
 /**

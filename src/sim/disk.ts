@@ -9,8 +9,8 @@
 import { invariant, SystemError } from '../runtime/index.ts';
 import type { AppendFile, Disk, Done, FileLock } from '../runtime/index.ts';
 import { everyChoice } from './crash-states.ts';
-import { FileTree, SimFile } from './disk-files.ts';
-import type { Choose, DiskImage } from './disk-files.ts';
+import { FileTree } from './disk-files.ts';
+import type { Choose, DiskImage, SimFile } from './disk-files.ts';
 
 export type DiskCallKind =
   | 'openAppend'
@@ -310,7 +310,7 @@ export class SimDisk implements Disk {
 }
 
 function refuse<T>(done: Done<T>, error: SystemError): void {
-  // `Done` promises nothing about the value beside an error.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `Done` promises no value beside an error
   (done as (error: SystemError) => void)(error);
 }
 
