@@ -8,11 +8,14 @@
  *
  * In reading order: `limits.ts`, `request-parser.ts` (one request in a range), `inline.ts` and
  * `http.ts` (what is not in the binary form), `request-reader.ts` (all requests of a connection),
- * `writer.ts` (replies).
+ * `writer.ts` (replies). The client's side: `request-encoder.ts`, `reply.ts` (what replies are),
+ * `reply-parser.ts`, and `reply-counter.ts` for load generators.
  */
 
 export {
   ARGUMENT_BYTES_CEILING,
+  REPLY_LIMITS,
+  type ReplyLimits,
   REQUEST_BYTES_CEILING,
   REQUEST_LIMITS,
   type RequestLimits,
@@ -25,6 +28,10 @@ export {
   REQUEST,
   RequestParser,
 } from './request-parser.ts';
+export { type ReplyCode, PUSH, REPLY, ReplyParser } from './reply-parser.ts';
+export { type Reply, ReplyError, ReplyMap, ReplySet, replyText, VerbatimText } from './reply.ts';
+export { ReplyCounter } from './reply-counter.ts';
+export { encodeRequest } from './request-encoder.ts';
 export { RequestReader } from './request-reader.ts';
 export {
   REPLIES,

@@ -57,3 +57,22 @@ export function checkRequestLimits(limits: RequestLimits): void {
 function isWithin(value: number, min: number, max: number): boolean {
   return Number.isInteger(value) && value >= min && value <= max;
 }
+
+/** How much a client takes from a server. */
+export interface ReplyLimits {
+  /** Arrays, maps and sets inside each other. */
+  readonly depthMax: number;
+  /** Elements of one array or set, or keys and values of one map. */
+  readonly elementCountMax: number;
+  /** Bytes of one reply with all that is in it. */
+  readonly replyBytesMax: number;
+  /** Bytes of a header or of a reply that is one line. */
+  readonly lineBytesMax: number;
+}
+
+export const REPLY_LIMITS: ReplyLimits = Object.freeze({
+  depthMax: 32,
+  elementCountMax: 2 ** 27,
+  replyBytesMax: 1024 * 1024 * 1024,
+  lineBytesMax: 64 * 1024,
+});

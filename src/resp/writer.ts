@@ -8,9 +8,8 @@
  * Reference: "Redis serialization protocol specification"; for RESP2, `addReply*` as observed.
  */
 
-import { invariant, type OutputBuffer } from '../runtime/index.ts';
+import { copyBytes, invariant, type OutputBuffer } from '../runtime/index.ts';
 import { CR, DOLLAR, LF, MINUS, SPACE, STAR, ZERO } from './characters.ts';
-import { copyBytes } from './copy.ts';
 
 export type RespVersion = 2 | 3;
 
@@ -50,7 +49,7 @@ const FALSE_RESP3 = encoder.encode('#f\r\n');
 export function writeEncoded(out: OutputBuffer, encoded: Uint8Array): void {
   const { length } = encoded;
   out.reserve(length);
-  copyBytes(out.bytes, out.length, encoded, 0, length);
+  copyBytes(encoded, 0, out.bytes, out.length, length);
   out.length += length;
 }
 
@@ -85,7 +84,7 @@ export function writeBulk(
   out.reserve(HEADER_BYTES_MAX + length + 2);
   const target = out.bytes;
   const at = putHeader(target, out.length, DOLLAR, length);
-  copyBytes(target, at, bytes, start, end);
+  copyBytes(bytes, start, target, at, length);
   out.length = putLineEnd(target, at + length);
 }
 
