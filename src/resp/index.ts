@@ -9,7 +9,7 @@
  * In reading order: `limits.ts`, `request-parser.ts` (one request in a range), `inline.ts` and
  * `http.ts` (what is not in the binary form), `request-reader.ts` (all requests of a connection),
  * `writer.ts` (replies). The client's side: `request-encoder.ts`, `reply.ts` (what replies are),
- * `reply-parser.ts`, and `reply-counter.ts` for load generators.
+ * `reply-parser.ts`, and `reply-skimmer.ts` for load generators.
  */
 
 export {
@@ -30,7 +30,7 @@ export {
 } from './request-parser.ts';
 export { type ReplyCode, PUSH, REPLY, ReplyParser } from './reply-parser.ts';
 export { type Reply, ReplyError, ReplyMap, ReplySet, replyText, VerbatimText } from './reply.ts';
-export { ReplyCounter } from './reply-counter.ts';
+export { ReplySkimmer, SKIMMED_ERROR, SKIMMED_NULL, SKIMMED_VALUE } from './reply-skimmer.ts';
 export { encodeRequest } from './request-encoder.ts';
 export { RequestReader } from './request-reader.ts';
 export {
