@@ -37,7 +37,9 @@ export const STREAM_WRITES = 0;
 export const STREAM_SURVIVORS = 1;
 export type Stream = typeof STREAM_WRITES | typeof STREAM_SURVIVORS;
 
+const LARGE_SLOT = 2;
 const NONE = -1;
+const SEGMENTS_INITIAL = 64;
 
 export class Arena {
   readonly segmentBytes: number;
@@ -47,9 +49,9 @@ export class Arena {
   /** Bytes of all records that are not freed. */
   bytesLive = 0;
   /** By segment: bytes filled, bytes live, earliest deadline it may hold (Infinity: none). */
-  readonly filled: Int32Array;
-  readonly live: Int32Array;
-  readonly deadlineMin: Float64Array;
+  filled = new Int32Array(SEGMENTS_INITIAL);
+  live = new Int32Array(SEGMENTS_INITIAL);
+  deadlineMin = new Float64Array(SEGMENTS_INITIAL);
   segmentCount = 0;
 
   readonly #shift: number;
@@ -57,12 +59,18 @@ export class Arena {
   #words: Uint32Array[] = [];
   #octets: Uint8Array[] = [];
   readonly #freeNumbers: number[] = [];
-  readonly #open: [number, number] = [NONE, NONE];
+  readonly #open: [number, number, number] = [NONE, NONE, NONE];
   readonly #farDeadlines = new Map<number, number>();
 
-  /** @param segmentBytes a power of two from 4 KiB to 16 MiB */
-  constructor(segmentBytes: number) {
+  readonly #onRelease: (segment: number) => void;
+
+  /**
+   * @param segmentBytes a power of two from 4 KiB to 16 MiB
+   * @param onRelease told of each segment whose memory was given back: its number may be used anew
+   */
+  constructor(segmentBytes: number, onRelease: (segment: number) => void = () => {}) {
     this.segmentBytes = segmentBytes;
+    this.#onRelease = onRelease;
     this.#shift = Math.log2(segmentBytes) - 3;
     invariant(
       Number.isInteger(this.#shift) && this.#shift >= 9 && this.#shift <= 21,
@@ -70,9 +78,6 @@ export class Arena {
     );
     this.#mask = 2 ** this.#shift - 1;
     this.segmentsMax = UNITS_MAX >>> this.#shift;
-    this.filled = new Int32Array(this.segmentsMax);
-    this.live = new Int32Array(this.segmentsMax);
-    this.deadlineMin = new Float64Array(this.segmentsMax);
   }
 
   /** The size of a record with such a key and value, in bytes. */
@@ -80,32 +85,45 @@ export class Arena {
     return (HEADER_BYTES + keyLength + valueLength + 7) & ~7;
   }
 
-  /**
-   * Whether a record of this size can be appended to the stream's open segment. Where it cannot,
-   * `openSegment` makes it so, at the price of `segmentBytesFor` more reserved bytes.
-   */
+  /** Whether a record of this size can be appended to the stream; else `openSegment` comes first. */
   fits(bytes: number, stream: Stream): boolean {
-    const segment = this.#open[stream];
-    return segment !== NONE && this.filled[segment] + bytes <= this.segmentBytes;
+    const segment = this.#open[this.#slotFor(bytes, stream)];
+    return segment !== NONE && this.filled[segment] + bytes <= this.#octets[segment].length;
   }
 
-  /** The size of the segment that a record of this size needs. Large ones get one of their own. */
+  /** The size of the segment that `openSegment` would add for a record of this size. */
   segmentBytesFor(recordBytes: number): number {
-    const reserve = segmentHead(0);
-    return recordBytes + reserve <= this.segmentBytes
-      ? this.segmentBytes
-      : (recordBytes + reserve + 4095) & ~4095;
+    return this.#isLarge(recordBytes) ? (recordBytes + 8 + 4095) & ~4095 : this.segmentBytes;
   }
 
-  /** Closes the stream's open segment and opens a new one that has room for `recordBytes`. */
-  openSegment(recordBytes: number, stream: Stream): void {
-    this.#open[stream] = this.#addSegment(this.segmentBytesFor(recordBytes));
+  /**
+   * Adds a segment with room for `recordBytes` and closes the stream's open one.
+   *
+   * @returns false where all segment numbers are taken
+   */
+  openSegment(recordBytes: number, stream: Stream): boolean {
+    const slot = this.#slotFor(recordBytes, stream);
+    const closed = this.#open[slot];
+    if (this.#freeNumbers.length === 0 && this.segmentCount === this.segmentsMax) return false;
+    this.#open[slot] = this.#addSegment(this.segmentBytesFor(recordBytes));
+    if (closed !== NONE && this.live[closed] === 0) this.#releaseSegment(closed);
+    return true;
+  }
+
+  /** A large record has a segment to itself: sharing would waste the ends of many. */
+  #isLarge(recordBytes: number): boolean {
+    return recordBytes > this.segmentBytes >>> 2;
+  }
+
+  #slotFor(recordBytes: number, stream: Stream): number {
+    return this.#isLarge(recordBytes) ? LARGE_SLOT : stream;
   }
 
   #addSegment(bytes: number): number {
     const segment = this.#freeNumbers.pop() ?? this.segmentCount;
     invariant(segment < this.segmentsMax, 'the arena has no segment number left');
     if (segment === this.segmentCount) this.segmentCount++;
+    if (segment === this.filled.length) this.#growTables();
     const buffer = new ArrayBuffer(bytes);
     this.#words[segment] = new Uint32Array(buffer);
     this.#octets[segment] = new Uint8Array(buffer);
@@ -114,6 +132,13 @@ export class Arena {
     this.deadlineMin[segment] = Infinity;
     this.bytesReserved += bytes;
     return segment;
+  }
+
+  #growTables(): void {
+    const length = this.filled.length * 2;
+    this.filled = grown(this.filled, new Int32Array(length));
+    this.live = grown(this.live, new Int32Array(length));
+    this.deadlineMin = grown(this.deadlineMin, new Float64Array(length));
   }
 
   /**
@@ -129,8 +154,10 @@ export class Arena {
     domain: number,
     stream: Stream,
   ): number {
-    const segment = this.#open[stream];
     const bytes = Arena.bytesFor(keyLength, valueLength);
+    const slot = this.#slotFor(bytes, stream);
+    const segment = this.#open[slot];
+    if (slot === LARGE_SLOT) this.#open[LARGE_SLOT] = NONE;
     const offset = this.filled[segment];
     this.filled[segment] = offset + bytes;
     this.live[segment] += bytes;
@@ -170,7 +197,15 @@ export class Arena {
     return copy;
   }
 
-  /** Marks a record dead. Its bytes are reclaimed when its segment is. */
+  /** Gives `to` the place of `from` in its policy's queue: the links, the queue, the access bits. */
+  copyLinks(from: number, to: number): void {
+    this.setOlder(to, this.older(from));
+    this.setNewer(to, this.newer(from));
+    this.setQueue(to, this.queue(from));
+    this.setAccessBits(to, this.accessBits(from));
+  }
+
+  /** Marks a record dead. Its segment's memory is given back when all of them are. */
   free(ref: number): void {
     const segment = ref >>> this.#shift;
     const bytes = this.recordBytes(ref);
@@ -179,19 +214,26 @@ export class Arena {
     this.#words[segment][(ref & this.#mask) << 1] = DEAD;
     this.live[segment] -= bytes;
     this.bytesLive -= bytes;
+    if (this.live[segment] === 0 && !this.isOpen(segment)) this.#releaseSegment(segment);
   }
 
-  /** Gives a segment's memory back. It must hold no live record. */
-  releaseSegment(segment: number): void {
-    invariant(this.live[segment] === 0, 'a released segment holds no live record');
+  #releaseSegment(segment: number): void {
     this.bytesReserved -= this.#octets[segment].length;
     this.#words[segment] = EMPTY_WORDS;
     this.#octets[segment] = EMPTY_OCTETS;
     this.filled[segment] = 0;
     this.deadlineMin[segment] = Infinity;
-    if (this.#open[STREAM_WRITES] === segment) this.#open[STREAM_WRITES] = NONE;
-    if (this.#open[STREAM_SURVIVORS] === segment) this.#open[STREAM_SURVIVORS] = NONE;
     this.#freeNumbers.push(segment);
+    this.#onRelease(segment);
+  }
+
+  segmentOf(ref: number): number {
+    return ref >>> this.#shift;
+  }
+
+  /** Memory of the arena's own tables. */
+  get tableBytes(): number {
+    return this.filled.length * 16;
   }
 
   /** Whether records are still being appended to this segment. */
@@ -212,11 +254,6 @@ export class Arena {
   /** One past the last record of a segment, as a ref. */
   endOf(segment: number): number {
     return (segment << this.#shift) + (this.filled[segment] >>> 3);
-  }
-
-  /** The record that lies behind this one in its segment. */
-  following(ref: number): number {
-    return ref + (this.recordBytes(ref) >>> 3);
   }
 
   isDead(ref: number): boolean {
@@ -359,8 +396,7 @@ export class Arena {
     this.#words = [];
     this.#octets = [];
     this.#freeNumbers.length = 0;
-    this.#open[STREAM_WRITES] = NONE;
-    this.#open[STREAM_SURVIVORS] = NONE;
+    this.#open.fill(NONE);
     this.#farDeadlines.clear();
     this.filled.fill(0, 0, this.segmentCount);
     this.live.fill(0, 0, this.segmentCount);
@@ -372,6 +408,11 @@ export class Arena {
 
 const EMPTY_WORDS = new Uint32Array(0);
 const EMPTY_OCTETS = new Uint8Array(0);
+
+function grown<Table extends Int32Array | Float64Array>(table: Table, larger: Table): Table {
+  larger.set(table);
+  return larger;
+}
 
 /** Unit 0 of segment 0 is left out, so that no record has the ref 0. */
 function segmentHead(segment: number): number {

@@ -1,0 +1,74 @@
+/**
+ * Wins back the space of dead records: moves the live ones out of the emptiest segment, in steps of
+ * bounded size, until the segment can be given back.
+ */
+import type { Arena } from './arena.ts';
+import { SegmentWalk } from './segment-walk.ts';
+
+/** A segment this empty is cleaned although memory is not short. */
+const IDLE_CLEAN_LIVE_SHARE = 0.5;
+/** Work ahead of the pace that is strictly needed, in bytes a write. */
+const PACE_EXTRA_BYTES = 256;
+
+export class Cleaner {
+  readonly #arena: Arena;
+  readonly #walk: SegmentWalk;
+  readonly #relocate: (ref: number) => void;
+
+  /** @param relocate moves one live record to the survivors' stream and frees the old one */
+  constructor(arena: Arena, relocate: (ref: number) => void) {
+    this.#arena = arena;
+    this.#walk = new SegmentWalk(arena);
+    this.#relocate = relocate;
+  }
+
+  /** The segment was released. */
+  forget(segment: number): void {
+    this.#walk.forget(segment);
+  }
+
+  stop(): void {
+    this.#walk.stop();
+  }
+
+  /** Cleans as much as it takes to win back the `bytes` that are being written. */
+  cleanAtPaceOf(bytes: number): void {
+    if (!this.#begin(1)) return;
+    const size = this.#arena.segmentSize(this.#walk.segment);
+    const dead = Math.max(this.#walk.deadAtBegin, size / 64);
+    this.#walk.step(Math.ceil((bytes * size) / dead) + PACE_EXTRA_BYTES, this.#relocate);
+  }
+
+  /** Looks at `budgetBytes` of the segment being cleaned, or of the emptiest. */
+  clean(budgetBytes: number): void {
+    if (this.#begin(1)) this.#walk.step(budgetBytes, this.#relocate);
+  }
+
+  /** Like `clean`, but begins only with a segment that is mostly dead. */
+  cleanWhenIdle(budgetBytes: number): void {
+    if (this.#begin(IDLE_CLEAN_LIVE_SHARE)) this.#walk.step(budgetBytes, this.#relocate);
+  }
+
+  #begin(shareMax: number): boolean {
+    if (this.#walk.idle) this.#walk.begin(this.#emptiestSegment(shareMax));
+    return !this.#walk.idle;
+  }
+
+  /** The closed segment with the smallest live share, if that share is below `shareMax`; else -1. */
+  #emptiestSegment(shareMax: number): number {
+    const arena = this.#arena;
+    let emptiest = -1;
+    let shareLeast = shareMax;
+    for (let segment = 0; segment < arena.segmentCount; segment++) {
+      const size = arena.segmentSize(segment);
+      // A segment that holds one large record goes when that record does.
+      if (size !== arena.segmentBytes || arena.isOpen(segment)) continue;
+      const share = arena.live[segment] / size;
+      if (share < shareLeast) {
+        shareLeast = share;
+        emptiest = segment;
+      }
+    }
+    return emptiest;
+  }
+}

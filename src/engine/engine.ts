@@ -1,0 +1,559 @@
+/**
+ * The cache engine: keys and values as byte ranges, in memory that never exceeds its limit.
+ *
+ * Synchronous and pure: the caller sets `nowMs` before it calls, and every call does a bounded
+ * amount of work. Nothing allocates on the V8 heap per key.
+ *
+ * A `ref` that a call returns is good until the next call that may write or maintain: those move
+ * records. What must survive them is copied first.
+ *
+ * Guarantees: an expired record is never returned; bytes used are at most `memoryBytes` after every
+ * call; a domain evicts only its own records; accounts are exact.
+ */
+import { copyBytes, invariant, type Random } from '../runtime/index.ts';
+import { Arena, KEY_LENGTH_MAX, STREAM_SURVIVORS, STREAM_WRITES } from './arena.ts';
+import { Cleaner } from './cleaner.ts';
+import { Domain } from './domain.ts';
+import { ExpirySweep } from './expiry-sweep.ts';
+import { KeyHash } from './hash.ts';
+import { KeyIndex } from './key-index.ts';
+import { createPolicy, type PolicyName } from './policy/index.ts';
+
+/** Why a record went that no command removed. */
+export type RemovalReason = 'expired' | 'evicted';
+
+/** Told of each record that goes by itself, while its key can still be read. */
+export type RemovalListener = (
+  domain: Domain,
+  octets: Uint8Array,
+  keyStart: number,
+  keyLength: number,
+  reason: RemovalReason,
+) => void;
+
+export interface EngineOptions {
+  /** All memory the engine may hold: records, index, policies. At least 1 MiB. */
+  memoryBytes: number;
+  random: Random;
+  onRemoval?: RemovalListener;
+}
+
+export interface MemoryReport {
+  limitBytes: number;
+  usedBytes: number;
+  /** Records that are live, with headers. */
+  liveBytes: number;
+  /** Keys and values alone. */
+  payloadBytes: number;
+  indexBytes: number;
+  policyBytes: number;
+  /** Reserved for records over live; 1 where nothing is stored. */
+  fragmentation: number;
+  /** All that is used beyond keys and values, for each item. */
+  overheadBytesPerItem: number;
+}
+
+export const MEMORY_BYTES_MIN = 1024 * 1024;
+/** What 31-bit refs can address, less the segments that are always being filled. */
+export const MEMORY_BYTES_MAX = 15.5 * 1024 ** 3;
+
+/** Of the memory for records, the share kept dead so that cleaning stays cheap. */
+const SLACK_SHARE = 0.06;
+/** Segments that live records never fill: one being written, one for survivors, one to spare. */
+const SEGMENTS_KEPT = 3;
+
+export class Engine {
+  /** Milliseconds since 1970, as the caller last said. */
+  nowMs = 0;
+  readonly arena: Arena;
+  readonly hash: KeyHash;
+  readonly #random: Random;
+  readonly #onRemoval: RemovalListener | undefined;
+  readonly #domains: Array<Domain | undefined> = [];
+  readonly #cleaner: Cleaner;
+  readonly #sweep: ExpirySweep;
+  #memoryBytes: number;
+  /** Bytes of index and policies, refreshed whenever a segment is opened and in `maintain`. */
+  #tableBytes = 0;
+  #liveBytesMax = 0;
+  /** Counts every eviction and relocation, so that a caller can see that its refs went stale. */
+  #moves = 0;
+
+  constructor(options: EngineOptions) {
+    invariant(options.memoryBytes >= MEMORY_BYTES_MIN, 'an engine has at least 1 MiB');
+    invariant(options.memoryBytes <= MEMORY_BYTES_MAX, 'an engine has at most 15.5 GiB');
+    this.#memoryBytes = options.memoryBytes;
+    this.#random = options.random;
+    this.#onRemoval = options.onRemoval;
+    this.hash = new KeyHash(options.random.uint32(), options.random.uint32());
+    this.arena = new Arena(segmentBytesFor(options.memoryBytes), (segment) => {
+      this.#cleaner.forget(segment);
+      this.#sweep.forget(segment);
+    });
+    this.#cleaner = new Cleaner(this.arena, (ref) => this.#relocate(ref));
+    this.#sweep = new ExpirySweep(this.arena, (ref) => this.#expire(this.#domainOf(ref), ref));
+    this.#refreshLimits();
+  }
+
+  get memoryBytes(): number {
+    return this.#memoryBytes;
+  }
+
+  /** A lower limit is reached by evicting in the calls that follow. */
+  setMemoryBytes(bytes: number): void {
+    invariant(bytes >= MEMORY_BYTES_MIN && bytes <= MEMORY_BYTES_MAX, '1 MiB to 15.5 GiB');
+    this.#memoryBytes = bytes;
+    this.#refreshLimits();
+  }
+
+  addDomain(id: number, policyName: PolicyName): Domain {
+    invariant(this.#domains[id] === undefined, 'a domain is added once');
+    const index = new KeyIndex(this.arena, this.hash);
+    const domain = new Domain(id, index, this.#createPolicy(policyName), policyName);
+    this.#domains[id] = domain;
+    return domain;
+  }
+
+  /** Changes how a domain evicts. Takes about 0.1 µs a record, in one call. */
+  setPolicy(domain: Domain, policyName: PolicyName): void {
+    if (domain.policyName === policyName) return;
+    const policy = this.#createPolicy(policyName);
+    policy.nowSeconds = domain.policy.nowSeconds;
+    const refs: number[] = [];
+    this.#forEach(domain, (ref) => refs.push(ref));
+    for (const ref of refs) {
+      domain.policy.removed(ref);
+      policy.inserted(ref, this.#hashOf(ref));
+    }
+    domain.policy = policy;
+    domain.policyName = policyName;
+  }
+
+  /** The record of this key, or 0. Counts as no use of it. */
+  find(domain: Domain, bytes: Uint8Array, start: number, length: number): number {
+    if (length > KEY_LENGTH_MAX) return 0;
+    const hash = this.hash.of(bytes, start, length);
+    return this.#findLive(domain, hash, bytes, start, length);
+  }
+
+  /** The record of this key, or 0; counts a hit or a miss, and as a use. */
+  read(domain: Domain, bytes: Uint8Array, start: number, length: number): number {
+    const hash = this.hash.of(bytes, start, length);
+    const ref = length > KEY_LENGTH_MAX ? 0 : this.#findLive(domain, hash, bytes, start, length);
+    if (ref === 0) {
+      domain.misses++;
+    } else {
+      domain.hits++;
+      domain.policy.accessed(ref, hash);
+    }
+    return ref;
+  }
+
+  /** Like `read`, but counts as no use of the key. */
+  readUntouched(domain: Domain, bytes: Uint8Array, start: number, length: number): number {
+    const ref = this.find(domain, bytes, start, length);
+    if (ref === 0) domain.misses++;
+    else domain.hits++;
+    return ref;
+  }
+
+  /** Marks a record as used now. */
+  touch(domain: Domain, ref: number): void {
+    domain.policy.accessed(ref, this.#hashOf(ref));
+  }
+
+  /**
+   * Stores a value. `valueBytes` must not be the engine's own memory.
+   *
+   * @param deadlineMs since 1970; 0: never
+   * @returns false where there is no room for it
+   */
+  set(
+    domain: Domain,
+    keyBytes: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    valueBytes: Uint8Array,
+    valueStart: number,
+    valueLength: number,
+    deadlineMs: number,
+  ): boolean {
+    const hash = this.hash.of(keyBytes, keyStart, keyLength);
+    const ref = this.#place(domain, hash, keyBytes, keyStart, keyLength, valueLength);
+    if (ref === 0) return false;
+    const arena = this.arena;
+    copyBytes(valueBytes, valueStart, arena.octets(ref), arena.valueStart(ref), valueLength);
+    this.setDeadline(domain, ref, deadlineMs);
+    return true;
+  }
+
+  /**
+   * Gives the key's value a length: keeps what fits, fills the rest with zeros, keeps the deadline;
+   * a missing key is created. Making room may evict the very key: `reserve` comes first, and then
+   * whatever the caller reads of the old value.
+   *
+   * @returns the record, or 0 where there is no room for it
+   */
+  resize(
+    domain: Domain,
+    keyBytes: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    valueLength: number,
+  ): number {
+    const hash = this.hash.of(keyBytes, keyStart, keyLength);
+    const before = this.#findLive(domain, hash, keyBytes, keyStart, keyLength);
+    const lengthBefore = before === 0 ? 0 : this.arena.valueLength(before);
+    const ref = this.#place(domain, hash, keyBytes, keyStart, keyLength, valueLength);
+    if (ref === 0) return 0;
+    if (valueLength > lengthBefore) {
+      const start = this.arena.valueStart(ref);
+      this.arena.octets(ref).fill(0, start + lengthBefore, start + valueLength);
+    }
+    return ref;
+  }
+
+  /**
+   * Makes room for a record of this size, evicting if need be. A `set` or `resize` up to that size
+   * which follows at once evicts nothing.
+   */
+  reserve(domain: Domain, keyLength: number, valueLength: number): boolean {
+    return this.#makeRoom(domain, Arena.bytesFor(keyLength, valueLength));
+  }
+
+  /** @param deadlineMs since 1970; 0: never */
+  setDeadline(domain: Domain, ref: number, deadlineMs: number): void {
+    const before = this.arena.deadline(ref);
+    if (before === deadlineMs) return;
+    if (before === 0) domain.volatileItems++;
+    else if (deadlineMs === 0) domain.volatileItems--;
+    this.arena.setDeadline(ref, deadlineMs);
+  }
+
+  /** Removes a record that `find` or `read` has returned. */
+  remove(domain: Domain, ref: number): void {
+    domain.index.remove(this.#hashOf(ref), ref);
+    this.#discard(domain, ref);
+  }
+
+  /** Whether `bytes` more of records could be stored, by evicting if need be. */
+  hasRoomFor(domain: Domain, bytes: number): boolean {
+    if (bytes > this.#liveBytesMax || bytes > domain.bytesMax) return false;
+    if (domain.policyName !== 'noeviction') return true;
+    return (
+      this.arena.bytesLive + bytes <= this.#liveBytesMax && domain.bytes + bytes <= domain.bytesMax
+    );
+  }
+
+  /** Visits the live records of one bucket; see `KeyIndex.scan` for the cursor. */
+  scan(domain: Domain, cursor: number, visit: (ref: number) => void): number {
+    return domain.index.scan(cursor, (ref) => {
+      if (!this.#isExpired(ref)) visit(ref);
+    });
+  }
+
+  /** A random live record, or 0 where there is none. */
+  randomRecord(domain: Domain): number {
+    while (domain.items > 0) {
+      const ref = domain.index.sample(this.#random.uint32());
+      if (ref === 0) continue;
+      if (!this.#isExpired(ref)) return ref;
+      this.#expire(domain, ref);
+    }
+    return 0;
+  }
+
+  /** Removes all of a domain's records. */
+  flush(domain: Domain): void {
+    if (this.arena.bytesLive === domain.bytes) {
+      this.arena.clear();
+      this.#cleaner.stop();
+      this.#sweep.stop();
+    } else {
+      this.#forEach(domain, (ref) => this.arena.free(ref));
+    }
+    domain.index.clear();
+    domain.policy.clear();
+    domain.bytes = 0;
+    domain.payloadBytes = 0;
+    domain.volatileItems = 0;
+    this.#moves++;
+    this.#refreshLimits();
+  }
+
+  /**
+   * Housekeeping, to be called about ten times a second: removes what has expired, evicts down to a
+   * lowered limit, and cleans segments that are mostly dead. Looks at no more than `budgetBytes` of
+   * records for each.
+   *
+   * @returns the share of the records looked at that had expired; above a quarter, call again soon
+   */
+  maintain(budgetBytes: number): number {
+    this.#refreshLimits();
+    for (const domain of this.#domains) {
+      if (domain === undefined) continue;
+      domain.policy.nowSeconds = Math.floor(this.nowMs / 1000);
+      this.#shrinkDomain(domain, 0, 256);
+    }
+    this.#cleaner.cleanWhenIdle(budgetBytes);
+    return this.#sweep.run(this.nowMs, budgetBytes);
+  }
+
+  report(): MemoryReport {
+    this.#refreshLimits();
+    let payloadBytes = 0;
+    let items = 0;
+    let indexBytes = 0;
+    let policyBytes = 0;
+    for (const domain of this.#domains) {
+      if (domain === undefined) continue;
+      payloadBytes += domain.payloadBytes;
+      items += domain.items;
+      indexBytes += domain.index.bytes;
+      policyBytes += domain.policy.bytes;
+    }
+    const usedBytes = this.usedBytes;
+    return {
+      limitBytes: this.#memoryBytes,
+      usedBytes,
+      liveBytes: this.arena.bytesLive,
+      payloadBytes,
+      indexBytes,
+      policyBytes,
+      fragmentation:
+        this.arena.bytesLive === 0 ? 1 : this.arena.bytesReserved / this.arena.bytesLive,
+      overheadBytesPerItem: items === 0 ? 0 : (usedBytes - payloadBytes) / items,
+    };
+  }
+
+  /** Memory held for records, index and policies. */
+  get usedBytes(): number {
+    return this.arena.bytesReserved + this.#tableBytes;
+  }
+
+  /** Seconds since the record was used; see `EvictionPolicy.idleSeconds`. */
+  idleSeconds(domain: Domain, ref: number): number {
+    return domain.policy.idleSeconds(ref);
+  }
+
+  frequency(domain: Domain, ref: number): number | undefined {
+    return domain.policy.frequency(ref, this.#hashOf(ref));
+  }
+
+  #createPolicy(name: PolicyName): Domain['policy'] {
+    const policy = createPolicy(
+      name,
+      this.arena,
+      (ref) => this.#hashOf(ref),
+      this.#random.uint32(),
+    );
+    policy.nowSeconds = Math.floor(this.nowMs / 1000);
+    return policy;
+  }
+
+  #findLive(
+    domain: Domain,
+    hash: number,
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+  ): number {
+    const ref = domain.index.find(hash, bytes, start, length, domain.id);
+    if (ref === 0 || !this.#isExpired(ref)) return ref;
+    this.#expire(domain, ref);
+    return 0;
+  }
+
+  #isExpired(ref: number): boolean {
+    const deadline = this.arena.deadline(ref);
+    return deadline !== 0 && deadline <= this.nowMs;
+  }
+
+  #hashOf(ref: number): number {
+    const arena = this.arena;
+    return this.hash.of(arena.octets(ref), arena.keyStart(ref), arena.keyLength(ref));
+  }
+
+  #forEach(domain: Domain, visit: (ref: number) => void): void {
+    let cursor = 0;
+    do cursor = domain.index.scan(cursor, visit);
+    while (cursor !== 0);
+  }
+
+  /**
+   * The record of this key with a value of this length: the one there is where the size is the
+   * same, else a new one with the old value's beginning, queue position and deadline.
+   */
+  #place(
+    domain: Domain,
+    hash: number,
+    keyBytes: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    valueLength: number,
+  ): number {
+    const arena = this.arena;
+    const bytes = Arena.bytesFor(keyLength, valueLength);
+    let old = this.#findLive(domain, hash, keyBytes, keyStart, keyLength);
+    if (old !== 0 && arena.recordBytes(old) === bytes) {
+      domain.payloadBytes += valueLength - arena.valueLength(old);
+      arena.setValueLength(old, valueLength);
+      domain.policy.accessed(old, hash);
+      return old;
+    }
+    const movesBefore = this.#moves;
+    if (!this.#makeRoom(domain, bytes)) return 0;
+    if (old !== 0 && movesBefore !== this.#moves) {
+      old = domain.index.find(hash, keyBytes, keyStart, keyLength, domain.id);
+    }
+    const ref = arena.append(keyBytes, keyStart, keyLength, valueLength, domain.id, STREAM_WRITES);
+    domain.bytes += bytes;
+    domain.payloadBytes += keyLength + valueLength;
+    if (old === 0) {
+      domain.index.insert(hash, ref);
+      domain.policy.inserted(ref, hash);
+    } else {
+      this.#supersede(domain, hash, old, ref);
+    }
+    return ref;
+  }
+
+  #supersede(domain: Domain, hash: number, old: number, ref: number): void {
+    const arena = this.arena;
+    const kept = Math.min(arena.valueLength(old), arena.valueLength(ref));
+    copyBytes(
+      arena.octets(old),
+      arena.valueStart(old),
+      arena.octets(ref),
+      arena.valueStart(ref),
+      kept,
+    );
+    const deadline = arena.deadline(old);
+    if (deadline !== 0) arena.setDeadline(ref, deadline);
+    domain.index.replace(hash, old, ref);
+    arena.copyLinks(old, ref);
+    domain.policy.relocated(old, ref);
+    const oldBytes = arena.recordBytes(old);
+    domain.policy.resized(ref, oldBytes, arena.recordBytes(ref));
+    domain.policy.accessed(ref, hash);
+    domain.bytes -= oldBytes;
+    domain.payloadBytes -= arena.keyLength(old) + arena.valueLength(old);
+    arena.free(old);
+  }
+
+  #expire(domain: Domain, ref: number): void {
+    domain.expired++;
+    this.#removeUnasked(domain, ref, 'expired');
+  }
+
+  #removeUnasked(domain: Domain, ref: number, reason: RemovalReason): void {
+    const arena = this.arena;
+    this.#onRemoval?.(domain, arena.octets(ref), arena.keyStart(ref), arena.keyLength(ref), reason);
+    this.remove(domain, ref);
+  }
+
+  /** Takes an unindexed record out of the accounts and frees it. */
+  #discard(domain: Domain, ref: number): void {
+    const arena = this.arena;
+    domain.policy.removed(ref);
+    domain.bytes -= arena.recordBytes(ref);
+    domain.payloadBytes -= arena.keyLength(ref) + arena.valueLength(ref);
+    if (arena.deadline(ref) !== 0) domain.volatileItems--;
+    arena.free(ref);
+  }
+
+  /** Evicts until the domain and the node hold room for `bytes` more; at most `countMax` records. */
+  #shrinkDomain(domain: Domain, bytes: number, countMax: number): boolean {
+    const arena = this.arena;
+    let count = 0;
+    while (domain.bytes + bytes > domain.bytesMax || arena.bytesLive + bytes > this.#liveBytesMax) {
+      if (count++ === countMax) return false;
+      if (!this.#evictOne(domain)) return false;
+    }
+    return true;
+  }
+
+  /** Sees to it that a record of this size can be appended for the domain. */
+  #makeRoom(domain: Domain, bytes: number): boolean {
+    const arena = this.arena;
+    if (bytes > this.#liveBytesMax || bytes > domain.bytesMax) return false;
+    if (!this.#shrinkDomain(domain, bytes, Infinity)) return false;
+    if (this.#segmentsShort(1)) this.#cleaner.cleanAtPaceOf(bytes);
+    while (!arena.fits(bytes, STREAM_WRITES)) {
+      this.#refreshLimits();
+      if (this.#mayOpenSegmentFor(bytes) && arena.openSegment(bytes, STREAM_WRITES)) return true;
+      const reservedBefore = arena.bytesReserved;
+      this.#cleaner.clean(arena.segmentBytes);
+      if (arena.bytesReserved < reservedBefore) continue;
+      // Cleaning won nothing: records of awkward sizes waste their segments' ends.
+      if (!this.#evictBytes(domain, arena.segmentBytes >>> 2)) return false;
+    }
+    return true;
+  }
+
+  /** Keeps room for a segment of survivors, and for tables that grow with the records. */
+  #mayOpenSegmentFor(bytes: number): boolean {
+    const { arena } = this;
+    const kept = arena.segmentBytes + (arena.segmentBytes >>> 1);
+    return this.usedBytes + arena.segmentBytesFor(bytes) + kept <= this.#memoryBytes;
+  }
+
+  #evictBytes(domain: Domain, bytes: number): boolean {
+    const target = domain.bytes - bytes;
+    while (domain.bytes > target && domain.items > 0) {
+      if (!this.#evictOne(domain)) return false;
+    }
+    return domain.bytes <= target;
+  }
+
+  #evictOne(domain: Domain): boolean {
+    const victim = domain.policy.victim();
+    if (victim === 0) return false;
+    domain.evicted++;
+    this.#moves++;
+    this.#removeUnasked(domain, victim, 'evicted');
+    return true;
+  }
+
+  /** Whether fewer than `count` segments could be opened beyond the survivors' reserve. */
+  #segmentsShort(count: number): boolean {
+    return this.usedBytes + (count + 2) * this.arena.segmentBytes > this.#memoryBytes;
+  }
+
+  #relocate(ref: number): void {
+    const arena = this.arena;
+    const domain = this.#domainOf(ref);
+    const bytes = arena.recordBytes(ref);
+    if (!arena.fits(bytes, STREAM_SURVIVORS)) arena.openSegment(bytes, STREAM_SURVIVORS);
+    const copy = arena.copyRecord(ref);
+    domain.index.replace(this.#hashOf(ref), ref, copy);
+    domain.policy.relocated(ref, copy);
+    this.#moves++;
+    arena.free(ref);
+  }
+
+  #domainOf(ref: number): Domain {
+    const domain = this.#domains[this.arena.domain(ref)];
+    invariant(domain !== undefined, 'a live record belongs to a domain');
+    return domain;
+  }
+
+  #refreshLimits(): void {
+    let tableBytes = this.arena.tableBytes;
+    for (const domain of this.#domains) {
+      if (domain !== undefined) tableBytes += domain.index.bytes + domain.policy.bytes;
+    }
+    this.#tableBytes = tableBytes;
+    const forRecords = this.#memoryBytes - tableBytes;
+    this.#liveBytesMax = Math.max(
+      0,
+      Math.floor(forRecords * (1 - SLACK_SHARE)) - SEGMENTS_KEPT * this.arena.segmentBytes,
+    );
+  }
+}
+
+/** Small memories have small segments, so that the ones kept aside cost a few per cent. */
+function segmentBytesFor(memoryBytes: number): number {
+  const wanted = memoryBytes / 128;
+  return Math.min(1024 * 1024, Math.max(16 * 1024, 2 ** Math.floor(Math.log2(wanted))));
+}

@@ -1,0 +1,168 @@
+/**
+ * One command being carried out: its arguments, where its reply goes, and what it works on.
+ *
+ * One object serves all calls of a node, one after another, so that a call allocates nothing.
+ */
+import type { Domain, Engine } from '../engine/index.ts';
+import { writeError, writeEncoded, writeNull, REPLIES, type RespVersion } from '../resp/index.ts';
+import type { OutputBuffer } from '../runtime/index.ts';
+import type { Command } from './command.ts';
+import { ERRORS } from './errors.ts';
+import type { CacheNode } from './node.ts';
+import type { Session } from './session.ts';
+
+export class Call {
+  readonly node: CacheNode;
+  readonly engine: Engine;
+  readonly out: OutputBuffer;
+  session: Session;
+  domain: Domain;
+  /** Undefined until the first request was resolved. */
+  command: Command | undefined;
+  version: RespVersion = 2;
+  /** Argument i is `bytes[starts[i], ends[i])`; 0 is the command's name. */
+  bytes: Uint8Array = new Uint8Array(0);
+  starts: Int32Array = new Int32Array(0);
+  ends: Int32Array = new Int32Array(0);
+  count = 0;
+  /** Milliseconds since 1970, the same for a whole batch. */
+  nowMs = 0;
+  /** Set by `fail`. */
+  failed = false;
+
+  constructor(node: CacheNode, session: Session) {
+    this.node = node;
+    this.engine = node.engine;
+    this.out = node.out;
+    this.session = session;
+    this.domain = session.domain;
+  }
+
+  length(index: number): number {
+    return this.ends[index] - this.starts[index];
+  }
+
+  /** The argument as text, each byte a character; what is not ASCII stays recognizable. */
+  text(index: number): string {
+    return latin1(this.bytes, this.starts[index], this.ends[index]);
+  }
+
+  /** The argument as text, in lower case. */
+  word(index: number): string {
+    return this.text(index).toLowerCase();
+  }
+
+  /** A copy of the argument's bytes. */
+  copy(index: number): Buffer {
+    return Buffer.from(this.bytes.slice(this.starts[index], this.ends[index]));
+  }
+
+  /** Whether the argument is this word, given in lower case, in whatever case. */
+  is(index: number, lowerCase: string): boolean {
+    const start = this.starts[index];
+    if (this.ends[index] - start !== lowerCase.length) return false;
+    for (let i = 0; i < lowerCase.length; i++) {
+      const byte = this.bytes[start + i];
+      const lower = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
+      if (lower !== lowerCase.charCodeAt(i)) return false;
+    }
+    return true;
+  }
+
+  /** The record of the key in this argument, or 0. */
+  find(index: number): number {
+    return this.engine.find(this.domain, this.bytes, this.starts[index], this.length(index));
+  }
+
+  /** Like `find`, but counts as a read: a hit or a miss, and a use of the key. */
+  read(index: number): number {
+    const session = this.session;
+    if (session.isTracking) this.node.tracking.remember(session, this, index);
+    const start = this.starts[index];
+    const length = this.ends[index] - start;
+    if (session.noTouch) return this.engine.readUntouched(this.domain, this.bytes, start, length);
+    return this.engine.read(this.domain, this.bytes, start, length);
+  }
+
+  /** Stores `source[start, end)` at the key in this argument; false where there is no room. */
+  store(
+    index: number,
+    source: Uint8Array,
+    start: number,
+    end: number,
+    deadlineMs: number,
+  ): boolean {
+    return this.engine.set(
+      this.domain,
+      this.bytes,
+      this.starts[index],
+      this.length(index),
+      source,
+      start,
+      end - start,
+      deadlineMs,
+    );
+  }
+
+  /**
+   * Stores an argument as the value of the key in another. Replies with an error where it can't:
+   * in the place of whatever was written from `replyStart` on.
+   */
+  storeArgument(
+    key: number,
+    value: number,
+    deadlineMs: number,
+    replyStart = this.out.length,
+  ): boolean {
+    if (this.length(key) > this.node.settings.keyBytesMax) {
+      this.failKeyTooLong(key);
+      return false;
+    }
+    if (this.store(key, this.bytes, this.starts[value], this.ends[value], deadlineMs)) return true;
+    this.out.length = replyStart;
+    this.fail(ERRORS.noRoom);
+    return false;
+  }
+
+  /** The key in this argument has a new value, a new deadline, or is gone. */
+  changed(index: number): void {
+    this.node.changes++;
+    if (this.node.tracking.isUsed) {
+      this.node.tracking.invalidate(this.bytes, this.starts[index], this.ends[index], this.session);
+    }
+  }
+
+  /** Replies with an error. `text` begins with its code, such as `ERR`. */
+  fail(text: string): void {
+    this.failed = true;
+    this.node.countError(text);
+    writeError(this.out, text);
+  }
+
+  failArity(): void {
+    this.fail(`ERR wrong number of arguments for '${this.commandName}' command`);
+  }
+
+  failKeyTooLong(index: number): void {
+    const limit = this.node.settings.keyBytesMax;
+    this.fail(`ERR key of ${this.length(index)} bytes exceeds the limit of ${limit} bytes`);
+  }
+
+  /** As error texts name it. */
+  get commandName(): string {
+    return this.command?.fullName ?? '';
+  }
+
+  ok(): void {
+    writeEncoded(this.out, REPLIES.ok);
+  }
+
+  null(): void {
+    writeNull(this.out, this.version);
+  }
+}
+
+/** Bytes as text, each byte one character. */
+export function latin1(bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1');
+}

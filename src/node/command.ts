@@ -1,0 +1,96 @@
+/**
+ * What a command is. One table of these is the source of arity, flags, key positions, documentation
+ * and of what `COMMAND` answers.
+ */
+import type { Call } from './call.ts';
+
+/** Redis' names; `COMMAND INFO` shows them. */
+export type CommandFlag =
+  | 'write'
+  | 'readonly'
+  | 'denyoom'
+  | 'admin'
+  | 'noscript'
+  | 'loading'
+  | 'stale'
+  | 'fast'
+  | 'no_auth'
+  | 'no_async_loading'
+  | 'no_multi'
+  | 'allow_busy'
+  | 'movablekeys';
+
+export type CommandGroup =
+  'string' | 'generic' | 'bitmap' | 'connection' | 'server' | 'cluster' | 'lease';
+
+/** Which arguments are keys: from `first` to `last` (negative: from the end) in steps. */
+export interface KeyPositions {
+  readonly first: number;
+  readonly last: number;
+  readonly step: number;
+}
+
+export interface CommandSpec {
+  /** Lower case. A subcommand's is that of the word after its container's. */
+  readonly name: string;
+  /** The number of arguments, the name included; negative: at least so many. */
+  readonly arity: number;
+  readonly flags: readonly CommandFlag[];
+  readonly keys?: KeyPositions;
+  readonly group: CommandGroup;
+  /** One sentence, for `COMMAND DOCS` and the reference page. */
+  readonly summary: string;
+  /** As `COMMAND DOCS` gives it: the version of Redis that has the command; ours have none. */
+  readonly since?: string;
+  readonly complexity: string;
+  /** The arguments after the name, in Redis' notation, for help and the reference page. */
+  readonly syntax: string;
+  /** Absent in a pure container, whose `subcommands` do the work. */
+  readonly run?: (call: Call) => void;
+  readonly subcommands?: readonly CommandSpec[];
+  /** May take long enough to be worth timing each call; see `Node` on the slow log. */
+  readonly maySlow?: boolean;
+}
+
+/** A command as the server holds it: its specification and its counters. */
+export class Command {
+  readonly spec: CommandSpec;
+  /** `container|subcommand` for a subcommand. */
+  readonly fullName: string;
+  readonly run: ((call: Call) => void) | undefined;
+  readonly subcommands: ReadonlyMap<string, Command>;
+  readonly arity: number;
+  readonly isWrite: boolean;
+  readonly deniesOom: boolean;
+  readonly needsAuth: boolean;
+  readonly maySlow: boolean;
+  calls = 0;
+  rejected = 0;
+  failed = 0;
+  /** Calls that were timed, and what they took. */
+  timedCalls = 0;
+  timedUs = 0;
+
+  constructor(spec: CommandSpec, container?: string) {
+    this.spec = spec;
+    this.fullName = container === undefined ? spec.name : `${container}|${spec.name}`;
+    this.run = spec.run;
+    this.arity = spec.arity;
+    this.isWrite = spec.flags.includes('write');
+    this.deniesOom = spec.flags.includes('denyoom');
+    this.needsAuth = !spec.flags.includes('no_auth');
+    this.maySlow = spec.maySlow ?? false;
+    this.subcommands = new Map(
+      (spec.subcommands ?? []).map((sub) => [sub.name, new Command(sub, spec.name)]),
+    );
+  }
+
+  /** Whether a request of so many arguments, the name included, has the right number. */
+  takes(argumentCount: number): boolean {
+    return this.arity >= 0 ? argumentCount === this.arity : argumentCount >= -this.arity;
+  }
+
+  resetCounters(): void {
+    this.calls = this.rejected = this.failed = this.timedCalls = this.timedUs = 0;
+  }
+}

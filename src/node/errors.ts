@@ -1,0 +1,11 @@
+/** Error replies that several commands share, in Redis' words where Redis has the case. */
+export const ERRORS = Object.freeze({
+  syntax: 'ERR syntax error',
+  notInteger: 'ERR value is not an integer or out of range',
+  notFloat: 'ERR value is not a valid float',
+  overflow: 'ERR increment or decrement would overflow',
+  offset: 'ERR offset is out of range',
+  noSuchKey: 'ERR no such key',
+  noRoom: "OOM command not allowed when used memory > 'maxmemory'.",
+  valueTooLong: 'ERR string exceeds maximum allowed size',
+});

@@ -1,0 +1,201 @@
+/**
+ * One client's connection: reads its requests, has them carried out in order, sends the replies.
+ *
+ * Memory is bounded both ways. Requests are parsed where they arrived, and while a client does not
+ * take its replies, its next requests are left unread. What it can make the node keep is one
+ * request, and replies up to `outputBytesPaused` plus one reply; past `outputBytesMax`, which
+ * only a single huge reply or pushed messages can reach, it is disconnected.
+ */
+import {
+  INCOMPLETE,
+  OVERSIZED,
+  REQUEST,
+  RequestReader,
+  writeError,
+  type RespVersion,
+} from '../resp/index.ts';
+import type { Connection, ConnectionHandler, SystemError } from '../runtime/index.ts';
+import type { Domain } from '../engine/index.ts';
+import type { CacheNode, RequestArguments } from './node.ts';
+
+/** Replies are sent when this much has gathered, and at the end of each batch. */
+const SEND_BYTES = 64 * 1024;
+
+/** What becomes of replies: `CLIENT REPLY`. */
+export type ReplyMode = 'on' | 'off' | 'skip-next' | 'skip-this';
+
+export class Session implements ConnectionHandler {
+  readonly id: number;
+  readonly connection: Connection;
+  readonly reader: RequestReader;
+  readonly connectedAtMs: number;
+  readonly #node: CacheNode;
+
+  domain: Domain;
+  version: RespVersion = 2;
+  authenticated: boolean;
+  name = '';
+  libraryName = '';
+  libraryVersion = '';
+  lastCommand = 'NULL';
+  lastActiveMs: number;
+  commandCount = 0;
+  bytesRead = 0;
+  bytesSent = 0;
+  readonlyMode = false;
+  noEvict = false;
+  noTouch = false;
+  replyMode: ReplyMode = 'on';
+  /** Whether reads are to be remembered for invalidation; kept by `Tracking`. */
+  isTracking = false;
+  closed = false;
+  /** Closes once the replies so far are sent. */
+  closeAfterReply = false;
+  /** Set while a command of this client takes several turns, or while clients are paused. */
+  #suspended = false;
+  #running = false;
+  /** A request that waits for the end of `CLIENT PAUSE`. */
+  #held: RequestArguments | undefined;
+
+  constructor(node: CacheNode, id: number, connection: Connection, domain: Domain) {
+    this.#node = node;
+    this.id = id;
+    this.connection = connection;
+    this.domain = domain;
+    this.reader = new RequestReader(node.requestLimits);
+    this.connectedAtMs = node.nowMs;
+    this.lastActiveMs = node.nowMs;
+    this.authenticated = !node.needsSecret(domain);
+    if (!this.authenticated) this.reader.request.setAuthenticated(false);
+  }
+
+  onData(bytes: Uint8Array, start: number, end: number): void {
+    this.bytesRead += end - start;
+    this.#node.stats.inputBytes += end - start;
+    this.reader.push(bytes, start, end);
+    this.#run();
+    this.reader.finish();
+  }
+
+  onDrain(): void {
+    if (this.closed || this.#suspended) return;
+    this.#goOn();
+  }
+
+  onEnd(): void {
+    // Replies under way are still sent; a half-closed client gets no more of the node than that.
+    if (this.#suspended || this.connection.bytesQueued > 0) this.closeAfterReply = true;
+    else this.connection.close();
+  }
+
+  onClose(error: SystemError | undefined): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.#node.removeSession(this, error);
+  }
+
+  /** Takes no further requests until `wake`. */
+  suspend(): void {
+    this.#suspended = true;
+    this.connection.pause();
+  }
+
+  /** Goes on after `suspend`. Replies written meanwhile are sent. */
+  wake(): void {
+    this.#suspended = false;
+    if (!this.closed) this.#goOn();
+  }
+
+  /** Keeps the request that is being looked at until `release`. */
+  holdBack(): void {
+    const { argumentBytes, starts, ends, argumentCount } = this.reader.request;
+    const first = starts[0];
+    this.#held = {
+      argumentBytes: argumentBytes.slice(first, ends[argumentCount - 1]),
+      starts: starts.slice(0, argumentCount).map((start) => start - first),
+      ends: ends.slice(0, argumentCount).map((end) => end - first),
+      argumentCount,
+    };
+    this.suspend();
+  }
+
+  /** Carries out what was held back, and goes on. */
+  release(): void {
+    const held = this.#held;
+    if (held === undefined || this.closed) return;
+    this.#held = undefined;
+    this.#suspended = false;
+    this.#node.beginBatch();
+    this.#node.execute(this, held);
+    if (!this.#suspended) this.wake();
+  }
+
+  get isSuspended(): boolean {
+    return this.#suspended;
+  }
+
+  /** Sends what has been written for this client outside of a batch of its own. */
+  flush(): void {
+    const { out } = this.#node;
+    this.bytesSent += out.length;
+    this.#node.stats.outputBytes += out.length;
+    this.connection.send(out);
+    if (this.connection.bytesQueued > this.#node.settings.outputBytesMax) {
+      this.#node.disconnectSlow(this);
+    }
+  }
+
+  /** Closes the connection after what has been written so far. */
+  close(): void {
+    this.closeAfterReply = true;
+    if (!this.#running) this.connection.close();
+  }
+
+  /** Closes at once. */
+  destroy(): void {
+    this.connection.destroy();
+  }
+
+  #goOn(): void {
+    this.#run();
+    this.reader.finish();
+    if (!this.#suspended && !this.#isClogged && !this.closed) this.connection.resume();
+  }
+
+  get #isClogged(): boolean {
+    return this.connection.bytesQueued > this.#node.settings.outputBytesPaused;
+  }
+
+  #run(): void {
+    const node = this.#node;
+    const { reader } = this;
+    const { out } = node;
+    node.beginBatch();
+    this.lastActiveMs = node.nowMs;
+    this.#running = true;
+    while (!this.#suspended && !this.closeAfterReply) {
+      const code = reader.next();
+      if (code === REQUEST) {
+        node.execute(this, reader.request);
+        if (out.length >= SEND_BYTES) {
+          this.flush();
+          if (this.#isClogged) {
+            this.connection.pause();
+            break;
+          }
+        }
+      } else if (code === INCOMPLETE) {
+        break;
+      } else {
+        writeError(out, `ERR ${reader.request.errorText}`);
+        if (code !== OVERSIZED) {
+          node.stats.protocolErrors++;
+          this.closeAfterReply = true;
+        }
+      }
+    }
+    this.#running = false;
+    if (out.length > 0) this.flush();
+    if (this.closeAfterReply && !this.#suspended) this.connection.close();
+  }
+}
