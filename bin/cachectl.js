@@ -1,0 +1,55 @@
+#!/usr/bin/env node
+/**
+ * The command. Runs here where this Node is new enough, and otherwise on the Node that comes as
+ * the package `node`. A checkout runs from its sources, an installed package from `dist`.
+ */
+import { existsSync } from 'node:fs';
+import * as module from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { launch } from './launch.js';
+
+if (process.env['NO_COLOR'] || process.env['TERM'] === 'dumb') {
+  // Libraries differ in which of the two they obey, and some warn where both are set.
+  delete process.env['FORCE_COLOR'];
+  process.env['NO_COLOR'] = '1';
+}
+
+const NODE_MAJOR_MIN = 24;
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const sources = join(root, 'src', 'commands', 'frame', 'main.ts');
+
+function findNode() {
+  try {
+    const manifest = module.createRequire(import.meta.url).resolve('node/package.json');
+    const node = join(dirname(manifest), 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
+    return existsSync(node) ? node : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+if (existsSync(sources) && !existsSync(join(root, 'node_modules'))) {
+  const { installPackages } = await import('../scripts/install.js');
+  installPackages();
+}
+
+if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN) {
+  module.enableCompileCache?.();
+  const file = existsSync(sources) ? sources : join(root, 'dist', 'commands', 'frame', 'main.js');
+  const { main } = await import(file);
+  await main(process.argv.slice(2));
+} else {
+  const node = findNode();
+  if (node === undefined) {
+    console.error(
+      `cachectl needs Node ${NODE_MAJOR_MIN} or newer. This is ${process.version} (${process.execPath}), ` +
+        'and the package `node`, which brings a newer one along, is not installed.\n' +
+        '  Install it with `npm ci` in a checkout or `npm install node` beside cachectl, or put a ' +
+        'newer Node first on PATH.',
+    );
+    process.exit(1);
+  }
+  launch(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)]);
+}

@@ -1,0 +1,19 @@
+/** `npm run docs` writes the pages of `docs/` that are made of the program's own tables. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { format, resolveConfig } from 'prettier';
+import { errorsPage } from './docs/errors.ts';
+
+const root = join(import.meta.dirname, '..');
+
+/** Pages by their path in the repository. */
+export async function generatedPages(): Promise<ReadonlyMap<string, string>> {
+  const options = { ...(await resolveConfig(join(root, 'package.json'))), parser: 'markdown' };
+  const pages = [['docs/errors.md', errorsPage()]] as const;
+  const formatted = pages.map(async ([path, text]) => [path, await format(text, options)] as const);
+  return new Map(await Promise.all(formatted));
+}
+
+if (import.meta.main) {
+  for (const [path, text] of await generatedPages()) writeFileSync(join(root, path), text);
+}

@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Errors, flush, run, settings, type Interfaces } from '@oclif/core';
+import { describeError, toCachectlError } from './failure.ts';
+import { manifestIsStale, writeManifest } from './manifest.ts';
+
+const base = join(import.meta.dirname, '../..');
+const isCheckout = import.meta.filename.endsWith('.ts');
+
+/** Runs one command line, and sets or ends with its exit code. */
+export async function main(argv: string[]): Promise<void> {
+  // Node strips the types itself.
+  settings.enableAutoTranspile = false;
+  try {
+    const pjson = describePackage();
+    if (isCheckout && manifestIsStale(base)) await writeManifest(base, pjson);
+    await run(argv, { root: base, pjson });
+    await flush();
+  } catch (thrown) {
+    if (thrown instanceof Errors.ExitError) process.exit(thrown.oclif.exit ?? 1);
+    const error = toCachectlError(thrown);
+    process.stderr.write(describeError(error));
+    process.exit(error.exitCode);
+  }
+}
+
+/** What oclif has to know. */
+export function describePackage(): Interfaces.PJSON {
+  const text = readFileSync(join(dirname(base), 'package.json'), 'utf8');
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- our own package.json
+  const pjson = JSON.parse(text) as Interfaces.PJSON;
+  return {
+    ...pjson,
+    oclif: {
+      bin: 'cachectl',
+      dirname: 'cachectl',
+      topicSeparator: ' ',
+      commands: {
+        strategy: 'pattern',
+        target: './commands',
+        globPatterns: ['**/*.{js,ts}', '!**/*.{d.ts,test.ts,test.js}', '!frame/**'],
+      },
+      helpClass: './commands/frame/help',
+      hooks: { command_not_found: './commands/frame/not-found' },
+      plugins: ['@oclif/plugin-help', '@oclif/plugin-autocomplete'],
+      exitCodes: {
+        default: 1,
+        failedFlagParsing: 2,
+        failedFlagValidation: 2,
+        violatedFlagConstraint: 2,
+        invalidArgsSpec: 2,
+        nonExistentFlag: 2,
+        requiredArgs: 2,
+        unexpectedArgs: 2,
+      },
+      topics: {
+        node: { description: 'Cache nodes: start one, list and drain those of a cluster.' },
+      },
+    },
+  };
+}
