@@ -78,6 +78,8 @@ export class Engine {
   #liveBytesMax = 0;
   /** Counts every eviction and relocation, so that a caller can see that its refs went stale. */
   #moves = 0;
+  /** Records that cleaning has moved. */
+  relocations = 0;
 
   constructor(options: EngineOptions) {
     invariant(options.memoryBytes >= MEMORY_BYTES_MIN, 'an engine has at least 1 MiB');
@@ -529,6 +531,7 @@ export class Engine {
     domain.index.replace(this.#hashOf(ref), ref, copy);
     domain.policy.relocated(ref, copy);
     this.#moves++;
+    this.relocations++;
     arena.free(ref);
   }
 
