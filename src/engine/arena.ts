@@ -4,7 +4,7 @@
  * A record is named by a `ref`: its position in 8-byte units over all segments, below 2^31 so that
  * it stays a small integer, which bounds an arena to 16 GiB. 0 names nothing. A record:
  *
- *     word 0   ref of the next record in the same index bucket; DEAD once freed
+ *     word 0   ref of the next record in the same index bucket; DEAD or HOLE once freed
  *     word 1   ref of the next older record in its eviction queue
  *     word 2   ref of the next newer one
  *     word 3   value length (30 bits) | eviction queue (2)
@@ -13,8 +13,12 @@
  *     word 6   deadline, high 11 bits | access bits (21), the eviction policy's own
  *     then     the key's bytes, the value's bytes, padding to a multiple of 8
  *
+ * A freed record is a hole, and the next record of exactly that size fills it; so where sizes repeat,
+ * replacing one record by another moves nothing. Other holes are won back by cleaning.
+ *
  * Invariants: records lie back to back from a segment's start to its fill mark, so a segment can be
- * walked; a segment's live bytes are the sum of its records that are not DEAD.
+ * walked; a segment's live bytes are the sum of its records that are not freed; no hole lies in a segment that
+ * is being retired behind the point that cleaning has reached.
  */
 import { copyBytes, invariant } from '../runtime/index.ts';
 
@@ -26,7 +30,10 @@ export const DOMAIN_MAX = 32_767;
 /** Deadlines from here on, in the year 2248, are kept in a table beside the arena. */
 export const DEADLINE_NEAR_END = 2 ** 43 - 1;
 
+/** Word 0 of a record that is freed. */
 const DEAD = 0xffff_ffff;
+/** Word 0 of a freed record that is in the list of holes of its size: words 1 and 2 link it. */
+const HOLE = 0xffff_fffe;
 const VALUE_LENGTH_MASK = 0x3fff_ffff;
 const KEY_LENGTH_MASK = 0x1_ffff;
 const DEADLINE_HIGH_MASK = 0x7ff;
@@ -61,6 +68,10 @@ export class Arena {
   readonly #freeNumbers: number[] = [];
   readonly #open: [number, number, number] = [NONE, NONE, NONE];
   readonly #farDeadlines = new Map<number, number>();
+  /** By size in units: the hole freed last, or 0. */
+  readonly #holes: Uint32Array;
+  /** The segment whose holes are not to be filled, since it is being cleaned; or NONE. */
+  #retiring = NONE;
 
   readonly #onRelease: (segment: number) => void;
 
@@ -78,6 +89,7 @@ export class Arena {
     );
     this.#mask = 2 ** this.#shift - 1;
     this.segmentsMax = UNITS_MAX >>> this.#shift;
+    this.#holes = new Uint32Array((segmentBytes >>> 5) + 1);
   }
 
   /** The size of a record with such a key and value, in bytes. */
@@ -97,16 +109,16 @@ export class Arena {
   }
 
   /**
-   * Adds a segment with room for `recordBytes` and closes the stream's open one.
+   * Adds a segment with room for `recordBytes` and closes the stream's open one; one that was opened
+   * for a large record which never came is given back.
    *
    * @returns false where all segment numbers are taken
    */
   openSegment(recordBytes: number, stream: Stream): boolean {
     const slot = this.#slotFor(recordBytes, stream);
-    const closed = this.#open[slot];
     if (this.#freeNumbers.length === 0 && this.segmentCount === this.segmentsMax) return false;
+    if (slot === LARGE_SLOT && this.#open[slot] !== NONE) this.#releaseSegment(this.#open[slot]);
     this.#open[slot] = this.#addSegment(this.segmentBytesFor(recordBytes));
-    if (closed !== NONE && this.live[closed] === 0) this.#releaseSegment(closed);
     return true;
   }
 
@@ -141,10 +153,22 @@ export class Arena {
     this.deadlineMin = grown(this.deadlineMin, new Float64Array(length));
   }
 
+  /** Whether a record of this size can take the place of a freed one. */
+  hasHole(bytes: number): boolean {
+    if (this.#isLarge(bytes)) return false;
+    const units = bytes >>> 3;
+    let hole = this.#holes[units];
+    while (hole !== 0 && hole >>> this.#shift === this.#retiring) {
+      this.#unlinkHole(hole);
+      hole = this.#holes[units];
+    }
+    return hole !== 0;
+  }
+
   /**
-   * Appends a record with header and key; the value's bytes are the caller's to write.
+   * Makes a record with header and key; the value's bytes are the caller's to write.
    *
-   * The stream must have room (`fits`, `openSegment`). Links are 0, the deadline is none.
+   * There must be room (`hasHole`, or `fits` after `openSegment`). Links are 0, the deadline is none.
    */
   append(
     keyBytes: Uint8Array,
@@ -154,16 +178,9 @@ export class Arena {
     domain: number,
     stream: Stream,
   ): number {
-    const bytes = Arena.bytesFor(keyLength, valueLength);
-    const slot = this.#slotFor(bytes, stream);
-    const segment = this.#open[slot];
-    if (slot === LARGE_SLOT) this.#open[LARGE_SLOT] = NONE;
-    const offset = this.filled[segment];
-    this.filled[segment] = offset + bytes;
-    this.live[segment] += bytes;
-    this.bytesLive += bytes;
-    const words = this.#words[segment];
-    const word = offset >>> 2;
+    const ref = this.#allocate(Arena.bytesFor(keyLength, valueLength), stream);
+    const words = this.#words[ref >>> this.#shift];
+    const word = (ref & this.#mask) << 1;
     words[word] = 0;
     words[word + 1] = 0;
     words[word + 2] = 0;
@@ -171,30 +188,54 @@ export class Arena {
     words[word + 4] = keyLength | (domain << 17);
     words[word + 5] = 0;
     words[word + 6] = 0;
-    const octets = this.#octets[segment];
-    copyBytes(keyBytes, keyStart, octets, offset + HEADER_BYTES, keyLength);
-    return (segment << this.#shift) | (offset >>> 3);
+    const octets = this.#octets[ref >>> this.#shift];
+    copyBytes(keyBytes, keyStart, octets, (word << 2) + HEADER_BYTES, keyLength);
+    return ref;
   }
 
-  /** Copies a record with all its fields to the survivors' stream, which must have room. */
+  /** Copies a record with all its fields to a hole or to the survivors' stream, where there must be room. */
   copyRecord(ref: number): number {
     const bytes = this.recordBytes(ref);
-    const segment = this.#open[STREAM_SURVIVORS];
-    const offset = this.filled[segment];
-    this.filled[segment] = offset + bytes;
-    this.live[segment] += bytes;
-    this.bytesLive += bytes;
-    const from = this.#words[ref >>> this.#shift];
-    const start = (ref & this.#mask) << 1;
-    const to = this.#words[segment];
-    const word = offset >>> 2;
-    const count = bytes >>> 2;
-    if (count <= 64) for (let i = 0; i < count; i++) to[word + i] = from[start + i];
-    else to.set(from.subarray(start, start + count), word);
-    const copy = (segment << this.#shift) | (offset >>> 3);
+    const copy = this.#allocate(bytes, STREAM_SURVIVORS);
+    copyBytes(
+      this.#octets[ref >>> this.#shift],
+      (ref & this.#mask) << 3,
+      this.#octets[copy >>> this.#shift],
+      (copy & this.#mask) << 3,
+      bytes,
+    );
     const deadline = this.deadline(ref);
     if (deadline !== 0) this.setDeadline(copy, deadline);
     return copy;
+  }
+
+  #allocate(bytes: number, stream: Stream): number {
+    this.bytesLive += bytes;
+    const slot = this.#slotFor(bytes, stream);
+    if (this.hasHole(bytes)) {
+      const hole = this.#holes[bytes >>> 3];
+      this.#unlinkHole(hole);
+      this.live[hole >>> this.#shift] += bytes;
+      return hole;
+    }
+    const segment = this.#open[slot];
+    if (slot === LARGE_SLOT) this.#open[LARGE_SLOT] = NONE;
+    const offset = this.filled[segment];
+    this.filled[segment] = offset + bytes;
+    this.live[segment] += bytes;
+    return (segment << this.#shift) | (offset >>> 3);
+  }
+
+  /** Takes a hole out of the list of its size. */
+  #unlinkHole(hole: number): void {
+    const words = this.#words[hole >>> this.#shift];
+    const word = (hole & this.#mask) << 1;
+    const previous = words[word + 1];
+    const next = words[word + 2];
+    words[word] = DEAD;
+    if (previous === 0) this.#holes[this.recordBytes(hole) >>> 3] = next;
+    else this.setNewer(previous, next);
+    if (next !== 0) this.setOlder(next, previous);
   }
 
   /** Gives `to` the place of `from` in its policy's queue: the links, the queue, the access bits. */
@@ -205,16 +246,44 @@ export class Arena {
     this.setAccessBits(to, this.accessBits(from));
   }
 
-  /** Marks a record dead. Its segment's memory is given back when all of them are. */
+  /** Frees a record. Its place is filled by a later one, or given back with its segment. */
   free(ref: number): void {
     const segment = ref >>> this.#shift;
     const bytes = this.recordBytes(ref);
-    invariant(!this.isDead(ref), 'a record is freed once');
+    const words = this.#words[segment];
+    const word = (ref & this.#mask) << 1;
+    invariant(words[word] < HOLE, 'a record is freed once');
     if (this.#farDeadlines.size > 0) this.#farDeadlines.delete(ref);
-    this.#words[segment][(ref & this.#mask) << 1] = DEAD;
     this.live[segment] -= bytes;
     this.bytesLive -= bytes;
-    if (this.live[segment] === 0 && !this.isOpen(segment)) this.#releaseSegment(segment);
+    words[word] = DEAD;
+    if (this.#isLarge(bytes)) {
+      this.#releaseSegment(segment);
+    } else if (segment !== this.#retiring) {
+      const next = this.#holes[bytes >>> 3];
+      words[word] = HOLE;
+      words[word + 1] = 0;
+      words[word + 2] = next;
+      if (next !== 0) this.setOlder(next, ref);
+      this.#holes[bytes >>> 3] = ref;
+    }
+  }
+
+  /** From now on no record is put into this segment: its live ones are being moved out. */
+  retire(segment: number): void {
+    this.#retiring = segment;
+  }
+
+  /** Cleaning has come past this freed record of the segment being retired. */
+  forgetHole(ref: number): void {
+    if (this.#words[ref >>> this.#shift][(ref & this.#mask) << 1] === HOLE) this.#unlinkHole(ref);
+  }
+
+  /** Gives back the segment that was retired, which must hold no live record and no hole. */
+  releaseRetired(): void {
+    invariant(this.live[this.#retiring] === 0, 'a released segment holds no live record');
+    this.#releaseSegment(this.#retiring);
+    this.#retiring = NONE;
   }
 
   #releaseSegment(segment: number): void {
@@ -233,12 +302,12 @@ export class Arena {
 
   /** Memory of the arena's own tables. */
   get tableBytes(): number {
-    return this.filled.length * 16;
+    return this.filled.length * 16 + this.#holes.byteLength;
   }
 
   /** Whether records are still being appended to this segment. */
   isOpen(segment: number): boolean {
-    return segment === this.#open[STREAM_WRITES] || segment === this.#open[STREAM_SURVIVORS];
+    return this.#open.includes(segment);
   }
 
   /** The bytes that a segment occupies; 0 where there is none of this number. */
@@ -257,7 +326,7 @@ export class Arena {
   }
 
   isDead(ref: number): boolean {
-    return this.#words[ref >>> this.#shift][(ref & this.#mask) << 1] === DEAD;
+    return this.#words[ref >>> this.#shift][(ref & this.#mask) << 1] >= HOLE;
   }
 
   next(ref: number): number {
@@ -397,6 +466,8 @@ export class Arena {
     this.#octets = [];
     this.#freeNumbers.length = 0;
     this.#open.fill(NONE);
+    this.#holes.fill(0);
+    this.#retiring = NONE;
     this.#farDeadlines.clear();
     this.filled.fill(0, 0, this.segmentCount);
     this.live.fill(0, 0, this.segmentCount);

@@ -14,17 +14,14 @@ export class Cleaner {
   readonly #arena: Arena;
   readonly #walk: SegmentWalk;
   readonly #relocate: (ref: number) => void;
+  readonly #forgetHole: (ref: number) => void;
 
   /** @param relocate moves one live record to the survivors' stream and frees the old one */
   constructor(arena: Arena, relocate: (ref: number) => void) {
     this.#arena = arena;
     this.#walk = new SegmentWalk(arena);
     this.#relocate = relocate;
-  }
-
-  /** The segment was released. */
-  forget(segment: number): void {
-    this.#walk.forget(segment);
+    this.#forgetHole = (ref) => arena.forgetHole(ref);
   }
 
   stop(): void {
@@ -36,22 +33,31 @@ export class Cleaner {
     if (!this.#begin(1)) return;
     const size = this.#arena.segmentSize(this.#walk.segment);
     const dead = Math.max(this.#walk.deadAtBegin, size / 64);
-    this.#walk.step(Math.ceil((bytes * size) / dead) + PACE_EXTRA_BYTES, this.#relocate);
+    this.#step(Math.ceil((bytes * size) / dead) + PACE_EXTRA_BYTES);
   }
 
   /** Looks at `budgetBytes` of the segment being cleaned, or of the emptiest. */
   clean(budgetBytes: number): void {
-    if (this.#begin(1)) this.#walk.step(budgetBytes, this.#relocate);
+    if (this.#begin(1)) this.#step(budgetBytes);
   }
 
   /** Like `clean`, but begins only with a segment that is mostly dead. */
   cleanWhenIdle(budgetBytes: number): void {
-    if (this.#begin(IDLE_CLEAN_LIVE_SHARE)) this.#walk.step(budgetBytes, this.#relocate);
+    if (this.#begin(IDLE_CLEAN_LIVE_SHARE)) this.#step(budgetBytes);
   }
 
   #begin(shareMax: number): boolean {
-    if (this.#walk.idle) this.#walk.begin(this.#emptiestSegment(shareMax));
-    return !this.#walk.idle;
+    if (!this.#walk.idle) return true;
+    const segment = this.#emptiestSegment(shareMax);
+    if (segment === -1) return false;
+    this.#arena.retire(segment);
+    this.#walk.begin(segment);
+    return true;
+  }
+
+  #step(budgetBytes: number): void {
+    this.#walk.step(budgetBytes, this.#relocate, this.#forgetHole);
+    if (this.#walk.finished) this.#arena.releaseRetired();
   }
 
   /** The closed segment with the smallest live share, if that share is below `shareMax`; else -1. */

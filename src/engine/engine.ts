@@ -59,6 +59,8 @@ export const MEMORY_BYTES_MAX = 15.5 * 1024 ** 3;
 
 /** Of the memory for records, the share kept dead so that cleaning stays cheap. */
 const SLACK_SHARE = 0.06;
+/** With a limit that was lowered: about a millisecond's work. */
+const EVICTIONS_A_TURN = 2048;
 /** Segments that live records never fill: one being written, one for survivors, one to spare. */
 const SEGMENTS_KEPT = 3;
 
@@ -88,10 +90,9 @@ export class Engine {
     this.#random = options.random;
     this.#onRemoval = options.onRemoval;
     this.hash = new KeyHash(options.random.uint32(), options.random.uint32());
-    this.arena = new Arena(segmentBytesFor(options.memoryBytes), (segment) => {
-      this.#cleaner.forget(segment);
-      this.#sweep.forget(segment);
-    });
+    this.arena = new Arena(segmentBytesFor(options.memoryBytes), (segment) =>
+      this.#sweep.forget(segment),
+    );
     this.#cleaner = new Cleaner(this.arena, (ref) => this.#relocate(ref));
     this.#sweep = new ExpirySweep(this.arena, (ref) => this.#expire(this.#domainOf(ref), ref));
     this.#refreshLimits();
@@ -220,7 +221,8 @@ export class Engine {
    * which follows at once evicts nothing.
    */
   reserve(domain: Domain, keyLength: number, valueLength: number): boolean {
-    return this.#makeRoom(domain, Arena.bytesFor(keyLength, valueLength));
+    const bytes = Arena.bytesFor(keyLength, valueLength);
+    return this.#makeRoom(domain, bytes) && this.#makeRoomInSegment(domain, bytes);
   }
 
   /** @param deadlineMs since 1970; 0: never */
@@ -295,9 +297,10 @@ export class Engine {
     for (const domain of this.#domains) {
       if (domain === undefined) continue;
       domain.policy.nowSeconds = Math.floor(this.nowMs / 1000);
-      this.#shrinkDomain(domain, 0, 256);
+      this.#shrinkDomain(domain, 0, EVICTIONS_A_TURN);
     }
-    this.#cleaner.cleanWhenIdle(budgetBytes);
+    if (this.usedBytes > this.#memoryBytes) this.#cleaner.clean(budgetBytes);
+    else this.#cleaner.cleanWhenIdle(budgetBytes);
     return this.#sweep.run(this.nowMs, budgetBytes);
   }
 
@@ -475,19 +478,25 @@ export class Engine {
     return true;
   }
 
-  /** Sees to it that a record of this size can be appended for the domain. */
+  /** Sees to it that a record of this size can be made for the domain. */
   #makeRoom(domain: Domain, bytes: number): boolean {
-    const arena = this.arena;
     if (bytes > this.#liveBytesMax || bytes > domain.bytesMax) return false;
     if (!this.#shrinkDomain(domain, bytes, Infinity)) return false;
+    return this.arena.hasHole(bytes) || this.#makeRoomInSegment(domain, bytes);
+  }
+
+  /** The same, and not by a hole: a record of any smaller size will do as well. */
+  #makeRoomInSegment(domain: Domain, bytes: number): boolean {
+    const { arena } = this;
     if (this.#segmentsShort(1)) this.#cleaner.cleanAtPaceOf(bytes);
+    let cleanedInVain = 0;
     while (!arena.fits(bytes, STREAM_WRITES)) {
       this.#refreshLimits();
       if (this.#mayOpenSegmentFor(bytes) && arena.openSegment(bytes, STREAM_WRITES)) return true;
       const reservedBefore = arena.bytesReserved;
       this.#cleaner.clean(arena.segmentBytes);
-      if (arena.bytesReserved < reservedBefore) continue;
-      // Cleaning won nothing: records of awkward sizes waste their segments' ends.
+      if (arena.bytesReserved < reservedBefore || ++cleanedInVain < 2) continue;
+      // Records of awkward sizes waste their segments' ends: fewer of them have to do.
       if (!this.#evictBytes(domain, arena.segmentBytes >>> 2)) return false;
     }
     return true;
@@ -526,7 +535,9 @@ export class Engine {
     const arena = this.arena;
     const domain = this.#domainOf(ref);
     const bytes = arena.recordBytes(ref);
-    if (!arena.fits(bytes, STREAM_SURVIVORS)) arena.openSegment(bytes, STREAM_SURVIVORS);
+    if (!arena.hasHole(bytes) && !arena.fits(bytes, STREAM_SURVIVORS)) {
+      arena.openSegment(bytes, STREAM_SURVIVORS);
+    }
     const copy = arena.copyRecord(ref);
     domain.index.replace(this.#hashOf(ref), ref, copy);
     domain.policy.relocated(ref, copy);

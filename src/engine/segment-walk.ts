@@ -7,13 +7,13 @@ import type { Arena } from './arena.ts';
 
 const NONE = -1;
 
-/** A dead record is passed over at a fraction of the price of a live one. */
+/** A freed record is passed over at a fraction of the price of a live one. */
 const DEAD_PRICE_SHIFT = 3;
 
 export class SegmentWalk {
   /** The segment being walked, or -1. */
   segment = NONE;
-  /** Dead bytes of the segment when its walk began. */
+  /** Bytes of the segment that were not live when its walk began. */
   deadAtBegin = 0;
   /** The earliest deadline that the visitor has seen in this segment; the visitor keeps it. */
   deadlineMin = Infinity;
@@ -61,11 +61,15 @@ export class SegmentWalk {
   }
 
   /**
-   * Visits live records until about `budgetBytes` were passed or the segment ends; then `idle`.
+   * Visits records until about `budgetBytes` were passed or the segment ends; then `idle`.
    *
-   * @returns the bytes passed, dead ones at a discount
+   * @returns the bytes passed, freed ones at a discount
    */
-  step(budgetBytes: number, visit: (ref: number) => void): number {
+  step(
+    budgetBytes: number,
+    visit: (ref: number) => void,
+    visitFreed?: (ref: number) => void,
+  ): number {
     const arena = this.#arena;
     let passed = 0;
     while (passed < budgetBytes && this.segment !== NONE) {
@@ -79,6 +83,7 @@ export class SegmentWalk {
       this.#ref = ref + (bytes >>> 3);
       if (arena.isDead(ref)) {
         passed += bytes >>> DEAD_PRICE_SHIFT;
+        visitFreed?.(ref);
       } else {
         passed += bytes;
         visit(ref);
