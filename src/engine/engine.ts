@@ -125,8 +125,9 @@ export class Engine {
     const refs: number[] = [];
     this.#forEach(domain, (ref) => refs.push(ref));
     for (const ref of refs) {
-      domain.policy.removed(ref);
-      policy.inserted(ref, this.#hashOf(ref));
+      const hash = this.#hashOf(ref);
+      domain.policy.removed(ref, hash);
+      policy.inserted(ref, hash);
     }
     domain.policy = policy;
     domain.policyName = policyName;
@@ -236,8 +237,9 @@ export class Engine {
 
   /** Removes a record that `find` or `read` has returned. */
   remove(domain: Domain, ref: number): void {
-    domain.index.remove(this.#hashOf(ref), ref);
-    this.#discard(domain, ref);
+    const hash = this.#hashOf(ref);
+    domain.index.remove(hash, ref);
+    this.#discard(domain, ref, hash);
   }
 
   /** Whether `bytes` more of records could be stored, by evicting if need be. */
@@ -342,16 +344,11 @@ export class Engine {
   }
 
   frequency(domain: Domain, ref: number): number | undefined {
-    return domain.policy.frequency(ref, this.#hashOf(ref));
+    return domain.policy.frequency(ref);
   }
 
   #createPolicy(name: PolicyName): Domain['policy'] {
-    const policy = createPolicy(
-      name,
-      this.arena,
-      (ref) => this.#hashOf(ref),
-      this.#random.uint32(),
-    );
+    const policy = createPolicy(name, this.arena, this.#random.uint32());
     policy.nowSeconds = Math.floor(this.nowMs / 1000);
     return policy;
   }
@@ -458,9 +455,9 @@ export class Engine {
   }
 
   /** Takes an unindexed record out of the accounts and frees it. */
-  #discard(domain: Domain, ref: number): void {
+  #discard(domain: Domain, ref: number, hash: number): void {
     const arena = this.arena;
-    domain.policy.removed(ref);
+    domain.policy.removed(ref, hash);
     domain.bytes -= arena.recordBytes(ref);
     domain.payloadBytes -= arena.keyLength(ref) + arena.valueLength(ref);
     if (arena.deadline(ref) !== 0) domain.volatileItems--;

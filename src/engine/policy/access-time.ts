@@ -1,4 +1,4 @@
-/** The last access in a record's 21 access bits, as seconds: wraps after 24 days. */
+/** The time of the last access in a record's 21 access bits: seconds, which wrap after 24 days. */
 import type { PolicyLinks } from './policy.ts';
 
 const MASK = 0x1f_ffff;

@@ -1,45 +1,50 @@
-/** Exact least-recently-used order: one list, in which every access moves a record to the front. */
+/** Exact least-recently-used order: one queue, in which every access makes a record the newest. */
 import { secondsSinceAccess, stampAccess } from './access-time.ts';
 import type { EvictionPolicy, PolicyLinks } from './policy.ts';
-import { RecordList } from './record-list.ts';
+import { RecordQueues } from './record-queues.ts';
+
+const ALL = 0;
 
 export class LruPolicy implements EvictionPolicy {
   nowSeconds = 0;
-  readonly bytes = 0;
   readonly #links: PolicyLinks;
-  readonly #records: RecordList;
+  readonly #queues: RecordQueues;
 
   constructor(links: PolicyLinks) {
     this.#links = links;
-    this.#records = new RecordList(links);
+    this.#queues = new RecordQueues(links, 1);
+  }
+
+  get bytes(): number {
+    return this.#queues.bytes;
   }
 
   inserted(ref: number): void {
     stampAccess(this.#links, ref, this.nowSeconds);
-    this.#records.pushNewest(ref);
+    this.#queues.pushNewest(ALL, ref);
   }
 
   accessed(ref: number): void {
     stampAccess(this.#links, ref, this.nowSeconds);
-    this.#records.moveToNewest(ref);
+    this.#queues.moveToNewest(ALL, ref);
   }
 
   removed(ref: number): void {
-    this.#records.remove(ref);
+    this.#queues.remove(ALL, ref);
   }
 
   relocated(_from: number, to: number): void {
-    this.#records.relocated(to);
+    this.#queues.relocated(ALL, to);
   }
 
   resized(): void {}
 
   victim(): number {
-    return this.#records.oldest;
+    return this.#queues.oldest(ALL);
   }
 
   clear(): void {
-    this.#records.clear();
+    this.#queues.clear();
   }
 
   idleSeconds(ref: number): number {
@@ -48,5 +53,9 @@ export class LruPolicy implements EvictionPolicy {
 
   frequency(): undefined {
     return undefined;
+  }
+
+  miniature(links: PolicyLinks): LruPolicy {
+    return new LruPolicy(links);
   }
 }

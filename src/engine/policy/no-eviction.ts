@@ -1,5 +1,6 @@
 /** Offers no victim: a full owner refuses writes. Keeps only the time of the last access. */
 import { secondsSinceAccess, stampAccess } from './access-time.ts';
+import { LruPolicy } from './lru.ts';
 import type { EvictionPolicy, PolicyLinks } from './policy.ts';
 
 export class NoEvictionPolicy implements EvictionPolicy {
@@ -37,5 +38,10 @@ export class NoEvictionPolicy implements EvictionPolicy {
 
   frequency(): undefined {
     return undefined;
+  }
+
+  /** What another size would do can only be told for a policy that evicts: LRU stands in. */
+  miniature(links: PolicyLinks): LruPolicy {
+    return new LruPolicy(links);
   }
 }

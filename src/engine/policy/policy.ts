@@ -19,34 +19,36 @@ export interface PolicyLinks {
   /** 21 bits. */
   accessBits(ref: number): number;
   setAccessBits(ref: number, bits: number): void;
-  /** The record's weight, in bytes or in whatever unit the owner's limit has. */
+  /** The record's weight: bytes, or whatever unit the owner's limit has. */
   recordBytes(ref: number): number;
 }
 
 export interface EvictionPolicy {
   /** Seconds since any fixed moment. The owner keeps it current; it never goes back. */
   nowSeconds: number;
-  /** A record is new. `hash` is 32 well-mixed bits of its key, as in `accessed`. */
+  /** A record is new. `hash` is 32 well-mixed bits of its key, the same in every call. */
   inserted(ref: number, hash: number): void;
   /** A record was read or overwritten. */
   accessed(ref: number, hash: number): void;
   /** A record goes, evicted or not. Its fields are still readable. */
-  removed(ref: number): void;
-  /** The record at `from`, with its links, was copied to `to`, where it now lives. */
+  removed(ref: number, hash: number): void;
+  /** The record at `from` was copied to `to`, with all the fields above, and lives there now. */
   relocated(from: number, to: number): void;
-  /** The record's weight has changed in place. */
+  /** The record's weight has changed. */
   resized(ref: number, bytesBefore: number, bytesAfter: number): void;
   /** The record to go next; it stays until `removed`. 0 where the policy offers none. */
   victim(): number;
-  /** All records have gone at once. What was learnt about them is forgotten. */
+  /** All records have gone at once. What was learnt about keys is forgotten. */
   clear(): void;
-  /** Seconds since the record was last inserted or accessed; exact to `idleGrainSeconds`. */
+  /** Seconds since the record was last inserted or accessed. */
   idleSeconds(ref: number): number;
-  /** The policy's estimate of how often the key was used lately; undefined if it keeps none. */
-  frequency(ref: number, hash: number): number | undefined;
+  /** How often the record was used lately, on the policy's own scale; undefined if it has none. */
+  frequency(ref: number): number | undefined;
+  /**
+   * A policy of the same kind for other records, to simulate this one at another size. Where this
+   * one tunes itself, the other follows.
+   */
+  miniature(links: PolicyLinks): EvictionPolicy;
   /** Memory held beside the records, in bytes. */
   readonly bytes: number;
 }
-
-export const POLICY_NAMES = ['lru', 'lfu', 'tinylfu', 'noeviction'] as const;
-export type PolicyName = (typeof POLICY_NAMES)[number];

@@ -1,0 +1,115 @@
+/**
+ * Records that have nothing but a weight, a hash, a deadline and the policy's fields, in typed
+ * arrays. They stand in for real ones where only the policy's decisions matter.
+ */
+import { invariant } from '../../runtime/index.ts';
+import type { PolicyLinks } from './policy.ts';
+
+const QUEUE_SHIFT = 21;
+const ACCESS_MASK = 0x1f_ffff;
+
+export class ArrayLinks implements PolicyLinks {
+  /** The most records it can hold. */
+  readonly recordsMax: number;
+  readonly #older: Uint32Array;
+  readonly #newer: Uint32Array;
+  readonly #fields: Uint32Array;
+  readonly #bytes: Float64Array;
+  readonly #hashes: Int32Array;
+  readonly #deadlines: Uint32Array;
+  /** The first freed ref; each leads to the next by its newer link. */
+  #free = 0;
+  #refsUsed = 1;
+
+  constructor(recordsMax: number) {
+    this.recordsMax = recordsMax;
+    this.#older = new Uint32Array(recordsMax + 1);
+    this.#newer = new Uint32Array(recordsMax + 1);
+    this.#fields = new Uint32Array(recordsMax + 1);
+    this.#bytes = new Float64Array(recordsMax + 1);
+    this.#hashes = new Int32Array(recordsMax + 1);
+    this.#deadlines = new Uint32Array(recordsMax + 1);
+  }
+
+  /** Memory held, in bytes. */
+  get memoryBytes(): number {
+    return this.#bytes.byteLength + this.#older.byteLength * 5;
+  }
+
+  /** A new record that never expires. */
+  add(hash: number, bytes: number): number {
+    let ref = this.#free;
+    if (ref === 0) ref = this.#refsUsed++;
+    else this.#free = this.#newer[ref];
+    invariant(ref <= this.recordsMax, 'there are no more records than was said');
+    this.#fields[ref] = 0;
+    this.#bytes[ref] = bytes;
+    this.#hashes[ref] = hash;
+    this.#deadlines[ref] = 0;
+    return ref;
+  }
+
+  free(ref: number): void {
+    this.#newer[ref] = this.#free;
+    this.#free = ref;
+  }
+
+  clear(): void {
+    this.#free = 0;
+    this.#refsUsed = 1;
+  }
+
+  older(ref: number): number {
+    return this.#older[ref];
+  }
+
+  setOlder(ref: number, older: number): void {
+    this.#older[ref] = older;
+  }
+
+  newer(ref: number): number {
+    return this.#newer[ref];
+  }
+
+  setNewer(ref: number, newer: number): void {
+    this.#newer[ref] = newer;
+  }
+
+  queue(ref: number): number {
+    return this.#fields[ref] >>> QUEUE_SHIFT;
+  }
+
+  setQueue(ref: number, queue: number): void {
+    this.#fields[ref] = (this.#fields[ref] & ACCESS_MASK) | (queue << QUEUE_SHIFT);
+  }
+
+  accessBits(ref: number): number {
+    return this.#fields[ref] & ACCESS_MASK;
+  }
+
+  setAccessBits(ref: number, bits: number): void {
+    this.#fields[ref] = (this.#fields[ref] & ~ACCESS_MASK) | bits;
+  }
+
+  recordBytes(ref: number): number {
+    return this.#bytes[ref];
+  }
+
+  setRecordBytes(ref: number, bytes: number): void {
+    this.#bytes[ref] = bytes;
+  }
+
+  /** As a signed integer. */
+  hash(ref: number): number {
+    return this.#hashes[ref];
+  }
+
+  /** In seconds; 0: never. */
+  deadline(ref: number): number {
+    return this.#deadlines[ref];
+  }
+
+  setDeadline(ref: number, seconds: number): void {
+    this.#deadlines[ref] = seconds;
+  }
+}
