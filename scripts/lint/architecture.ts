@@ -32,6 +32,8 @@ export const REAL_PROCESS: readonly string[] = [
   'src/runtime/node/',
   'src/commands/',
   'src/load/',
+  'src/sim/globals.ts',
+  'src/sim/host/',
   'src/sdk/connect.ts',
 ];
 
