@@ -21,7 +21,6 @@ import {
 
 const LOWER_X = 0x78;
 const WORDS_INITIAL = 16;
-const SCRATCH_KEPT_BYTES = 4096;
 
 /** A backslash before one of these letters, inside double quotes, is the byte beside it. */
 const ESCAPES: ReadonlyMap<number, number> = new Map([
@@ -57,15 +56,6 @@ export class InlineSplitter {
       position = this.#word(line, position, end);
       if (position < 0) return false;
       this.#add(wordStart, this.#length);
-    }
-  }
-
-  /** Gives back what a long line took. */
-  trim(): void {
-    if (this.bytes.length > SCRATCH_KEPT_BYTES) this.bytes = new Uint8Array(0);
-    if (this.starts.length > WORDS_INITIAL) {
-      this.starts = new Int32Array(WORDS_INITIAL);
-      this.ends = new Int32Array(WORDS_INITIAL);
     }
   }
 

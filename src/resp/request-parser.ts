@@ -86,7 +86,7 @@ export class RequestParser {
   #argumentCountMax: number;
   #argumentBytesMax: number;
   #isAuthenticated = true;
-  readonly #inline = new InlineSplitter();
+  #inline: InlineSplitter | undefined;
 
   #phase = FRESH;
   /** Arguments that the request has, found or not. */
@@ -127,9 +127,12 @@ export class RequestParser {
       : Math.min(argumentBytesMax, UNAUTHENTICATED_ARGUMENT_BYTES_MAX);
   }
 
-  /** Gives back what a request with many arguments, or a long line, took. */
+  /** Gives back what a request with many arguments, or an inline one, took. It is over by now. */
   trim(): void {
-    this.#inline.trim();
+    if (this.#inline !== undefined) {
+      this.#inline = undefined;
+      this.argumentBytes = NO_BYTES;
+    }
     if (this.#phase === ARGUMENTS || this.starts.length <= ARGUMENTS_KEPT) return;
     this.starts = new Int32Array(ARGUMENTS_INITIAL);
     this.ends = new Int32Array(ARGUMENTS_INITIAL);
@@ -260,7 +263,7 @@ export class RequestParser {
     for (;;) {
       if (start === end) return this.#waitForLine(start, end);
       if (bytes[start] !== STAR) {
-        const lineEnd = this.#findLineEnd(bytes, start, end);
+        const lineEnd = this.#find(LF, bytes, start, start, end);
         if (lineEnd === PARTIAL) return this.#waitForLine(start, end);
         if (lineEnd < 0) {
           return this.#failWith(start, 'Protocol error: too big inline request');
@@ -326,26 +329,24 @@ export class RequestParser {
    * header only once that is there, and so does this.
    */
   #findHeaderEnd(bytes: Uint8Array, start: number, position: number, end: number): number {
-    const stop = Math.min(end - 1, position + this.#limits.lineBytesMax + 1);
-    let index = Math.max(position, start + this.#scanned);
-    while (index < stop && bytes[index] !== CR) index++;
-    if (index < stop) return index;
-    this.#scanned = Math.max(this.#scanned, index - start);
-    return end - 1 > position + this.#limits.lineBytesMax ? TOO_LONG : PARTIAL;
+    const headerEnd = this.#find(CR, bytes, start, position, end);
+    return headerEnd === end - 1 ? PARTIAL : headerEnd;
   }
 
-  #findLineEnd(bytes: Uint8Array, start: number, end: number): number {
-    const stop = Math.min(end, start + this.#limits.lineBytesMax + 1);
-    let index = start + this.#scanned;
-    while (index < stop && bytes[index] !== LF) index++;
+  /** Where the line at `position` has its first `byte`; `PARTIAL`, or `TOO_LONG` without one. */
+  #find(byte: number, bytes: Uint8Array, start: number, position: number, end: number): number {
+    const lineBytesMax = this.#limits.lineBytesMax;
+    const stop = Math.min(end, position + lineBytesMax + 1);
+    let index = Math.max(position, start + this.#scanned);
+    while (index < stop && bytes[index] !== byte) index++;
     if (index < stop) return index;
     this.#scanned = index - start;
-    return end > start + this.#limits.lineBytesMax ? TOO_LONG : PARTIAL;
+    return end - position > lineBytesMax ? TOO_LONG : PARTIAL;
   }
 
   /** Splits an inline request; false where it is an error, with `errorText` set. */
   #splitLine(bytes: Uint8Array, start: number, lineEnd: number): boolean {
-    const inline = this.#inline;
+    const inline = (this.#inline ??= new InlineSplitter());
     const end = lineEnd > start && bytes[lineEnd - 1] === CR ? lineEnd - 1 : lineEnd;
     if (looksLikeHttp(bytes, start, end)) {
       this.errorText = 'Protocol error: this port speaks RESP (the Redis protocol), not HTTP';

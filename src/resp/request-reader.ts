@@ -6,8 +6,7 @@
  * them. Only a request that is cut by the end of a piece is copied, and only as much of it as is
  * there: what a client declares never makes this allocate, what it has sent does.
  *
- * Between pieces it holds at most twice what is left to parse, and nothing worth a word when all
- * has been parsed.
+ * Between pieces it holds memory for at most four times what is left to parse, or 4 KiB.
  */
 
 import { invariant } from '../runtime/index.ts';
@@ -73,7 +72,6 @@ export class RequestReader {
 
   /** Ends the use of the piece: what was not parsed is copied. */
   finish(): void {
-    this.#borrowed = 0;
     if (this.#position < this.#end) this.#append(this.#end - this.#position);
     this.#piece = NO_BYTES;
     this.#position = 0;

@@ -23,10 +23,6 @@ export function latin1(text: string): Uint8Array {
   return new Uint8Array(Buffer.from(text, 'latin1'));
 }
 
-export function concat(parts: readonly Uint8Array[]): Uint8Array {
-  return new Uint8Array(Buffer.concat(parts));
-}
-
 /** A request in its binary form; lengths are those of the arguments. */
 export function multibulk(...args: string[]): string {
   return `*${args.length}\r\n${args.map((arg) => `$${arg.length}\r\n${arg}\r\n`).join('')}`;
@@ -53,8 +49,10 @@ export function transcriptOf(
   pieces: readonly Uint8Array[],
   limits: RequestLimits = REQUEST_LIMITS,
   requestsPerPieceMax = Infinity,
+  isAuthenticated = true,
 ): Transcript {
   const reader = new RequestReader(limits);
+  reader.request.setAuthenticated(isAuthenticated);
   const transcript: Transcript = [];
   const largest = Math.max(0, ...pieces.map((piece) => piece.length));
   const shared = new Uint8Array(largest + 64);
@@ -115,7 +113,7 @@ export const argument = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: 90, max: 1100 }).map((size) => 'v'.repeat(size)) },
 );
 
-export const binaryRequest = fc
+const binaryRequest = fc
   .array(argument, { minLength: 1, maxLength: 12 })
   .map((args) => multibulk(...args));
 
