@@ -319,8 +319,9 @@ export class CacheNode {
     const { idleTimeoutMs, requestTimeoutMs, outputTimeoutMs } = this.settings;
     for (const session of this.sessions.values()) {
       const idleMs = this.nowMs - session.lastActiveMs;
+      const stuckMs = session.outputStuckMs(this.nowMs);
       if (session.connection.bytesQueued > 0) {
-        if (outputTimeoutMs > 0 && idleMs > outputTimeoutMs) this.disconnectSlow(session);
+        if (outputTimeoutMs > 0 && stuckMs > outputTimeoutMs) this.disconnectSlow(session);
       } else if (session.isSuspended) {
         continue;
       } else if (session.reader.bytesCarried > 0) {

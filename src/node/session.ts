@@ -54,6 +54,9 @@ export class Session implements ConnectionHandler {
   /** Set while a command of this client takes several turns, or while clients are paused. */
   #suspended = false;
   #running = false;
+  /** Output that the network had not taken when it was last looked at, and since when. */
+  #outputQueuedBytes = 0;
+  #outputStuckSinceMs = 0;
   /** A request that waits for the end of `CLIENT PAUSE`. */
   #held: RequestArguments | undefined;
 
@@ -104,6 +107,16 @@ export class Session implements ConnectionHandler {
   wake(): void {
     this.#suspended = false;
     if (!this.closed) this.#goOn();
+  }
+
+  /** For how long the client has taken none of its output. Looked at by housekeeping. */
+  outputStuckMs(nowMs: number): number {
+    const queuedBytes = this.connection.bytesQueued;
+    if (queuedBytes === 0 || queuedBytes !== this.#outputQueuedBytes) {
+      this.#outputQueuedBytes = queuedBytes;
+      this.#outputStuckSinceMs = nowMs;
+    }
+    return nowMs - this.#outputStuckSinceMs;
   }
 
   /** Keeps the request that is being looked at until `release`. */
