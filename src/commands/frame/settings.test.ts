@@ -57,6 +57,12 @@ test('a flag wins over the environment, that over the file, and what is not give
   );
 });
 
+test('a secret of digits stays as it is written', () => {
+  const digits = { ...SETTINGS.secret, kind: word('digits', /^\d+$/) };
+  const file = fileOf('secret: 0123');
+  expect(readSettings({ secret: digits }, { ...nothing, file })).toEqual({ secret: '0123' });
+});
+
 test('every kind reads from a file', () => {
   const file = fileOf(
     `# a node
@@ -103,6 +109,8 @@ describe('a bad value is refused with its name, the value and what is allowed', 
   test('from a file, with its line', () => {
     const file = fileOf('policy: lru\n\nmax-clients: -1');
     expect(refusal({ file }).message).toMatch(/cache\.yaml:3: max-clients is '-1'/);
+    const empty = fileOf('policy:');
+    expect(refusal({ file: empty }).message).toMatch(/cache\.yaml:1: policy is '', which is not/);
   });
 
   test('but a secret is not repeated', () => {
@@ -120,8 +128,9 @@ describe('a file is refused', () => {
   test.each([
     ['an unknown setting', 'policy: lru\nmax-client: 5', /:2: unknown setting 'max-client'$/],
     ['a setting that objects have', 'constructor: 5', /unknown setting 'constructor'$/],
-    ['a list', '- policy: lru', /a file of settings is/],
-    ['a nested value', 'policy: { name: lru }', /a file of settings is/],
+    ['a list', '- policy: lru', /:1: settings are lines/],
+    ['a nested value', 'policy: { name: lru }', /a setting is a name and one value/],
+    ['an alias', 'policy: *other', /a setting is a name and one value/],
     ['broken YAML', 'policy: lru\nmemory: "1mb', /:2: Missing closing "quote/],
     ['a setting given twice', 'policy: lru\npolicy: lfu', /:2: Map keys must be unique/],
   ])('with %s', (_what, text, message) => {

@@ -5,26 +5,31 @@
  */
 import { readFileSync } from 'node:fs';
 import { Flags, type Interfaces } from '@oclif/core';
-import { LineCounter, isScalar, parseDocument, visit } from 'yaml';
-import { z } from 'zod';
+import { LineCounter, isMap, isScalar, parseDocument } from 'yaml';
 import { CachectlError, suggest } from '../../cluster/index.ts';
 import { badValue, type Kind } from './kinds.ts';
 
-export interface Setting<T> {
+export interface Setting<T, Default extends T | undefined = T | undefined> {
   readonly kind: Kind<T>;
   readonly summary: string;
   /** Undefined: nothing, or chosen at the start, as the summary says. */
-  readonly default: T | undefined;
+  readonly default: Default;
+  /** Under which heading the help shows it. */
+  readonly group?: string;
   /** Not a flag: other users of the machine see the flags of a process. */
   readonly secret?: boolean;
 }
 
 export type Settings = Readonly<Record<string, Setting<unknown>>>;
 export type Values<S extends Settings> = {
-  [Name in keyof S]?: S[Name] extends Setting<infer T> ? T : never;
+  [Name in keyof S]?: S[Name]['kind'] extends Kind<infer T> ? T : never;
 };
 
-export function setting<T>(kind: Kind<T>, fallback: T | undefined, summary: string): Setting<T> {
+export function setting<T, Default extends T | undefined>(
+  kind: Kind<T>,
+  fallback: Default,
+  summary: string,
+): Setting<T, Default> {
   return { kind, summary, default: fallback };
 }
 
@@ -37,13 +42,18 @@ export function flagsOf(
 ): Record<string, Interfaces.OptionFlag<string | undefined>> {
   const open = Object.entries(settings).filter(([, { secret }]) => !secret);
   return Object.fromEntries(
-    open.map(([name, one]) => [name, Flags.string({ summary: helpOf(name, one) })]),
+    open.map(([name, { kind, summary, default: fallback, group }]) => [
+      name,
+      Flags.string({
+        summary:
+          fallback === undefined
+            ? `${summary} [env: ${environmentName(name)}]`
+            : `${summary} [default: ${kind.format(fallback)}, env: ${environmentName(name)}]`,
+        helpValue: kind.label,
+        ...(group === undefined ? {} : { helpGroup: group }),
+      }),
+    ]),
   );
-}
-
-function helpOf(name: string, { kind, summary, default: fallback }: Setting<unknown>): string {
-  const shown = fallback === undefined ? '' : `[default: ${kind.format(fallback)}] `;
-  return `${shown}${summary} [env: ${environmentName(name)}]`;
 }
 
 /** Where settings may have been given. */
@@ -89,8 +99,6 @@ interface Entry {
   readonly place: string;
 }
 
-const scalars = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).nullable();
-
 function readFile(path: string, settings: Settings): Map<string, Entry> {
   const refuse = (message: string, hint?: string) =>
     new CachectlError('ERR_CACHECTL_CONFIG_FILE', `${path}${message}`, hint ? { hint } : {});
@@ -101,21 +109,19 @@ function readFile(path: string, settings: Settings): Map<string, Entry> {
     throw refuse(`: ${cause instanceof Error ? cause.message : String(cause)}`);
   }
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
-  const [problem] = document.errors;
-  if (problem) throw refuse(`:${lines.linePos(problem.pos[0]).line}: ${problem.message}`);
-  const { data, success } = scalars.safeParse(document.toJS());
-  if (!success) throw refuse(': a file of settings is a list of lines such as `memory: 64mb`');
-  const lineOf = new Map<string, number>();
-  visit(document, {
-    Pair: (_, { key }) => {
-      if (isScalar(key) && key.range)
-        lineOf.set(String(key.value), lines.linePos(key.range[0]).line);
-    },
-  });
+  const lineOf = (offset: number) => lines.linePos(offset).line;
+  // With this schema every value is the text that stands there: a secret of digits keeps its zeros.
+  const { contents, errors } = parseDocument(text, { lineCounter: lines, schema: 'failsafe' });
+  if (errors.length > 0) throw refuse(`:${lineOf(errors[0].pos[0])}: ${errors[0].message}`);
+  if (contents === null) return new Map();
+  if (!isMap(contents)) throw refuse(':1: settings are lines such as `memory: 64mb`');
   const entries = new Map<string, Entry>();
-  for (const [name, value] of Object.entries(data ?? {})) {
-    const at = `:${lineOf.get(name)}: `;
+  for (const { key, value } of contents.items) {
+    if (!isScalar(key) || !isScalar(value)) {
+      throw refuse(`:${lineOf(contents.range?.[0] ?? 0)}: a setting is a name and one value`);
+    }
+    const name = String(key.value);
+    const at = `:${lineOf(key.range?.[0] ?? 0)}: `;
     if (!Object.hasOwn(settings, name)) {
       const meant = suggest(name, Object.keys(settings));
       const hint = meant
@@ -123,7 +129,7 @@ function readFile(path: string, settings: Settings): Map<string, Entry> {
         : `Known: ${Object.keys(settings).join(', ')}`;
       throw refuse(`${at}unknown setting '${name}'`, hint);
     }
-    entries.set(name, { text: String(value), place: `${path}${at}${name}` });
+    entries.set(name, { text: String(value.value), place: `${path}${at}${name}` });
   }
   return entries;
 }

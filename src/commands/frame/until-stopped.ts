@@ -6,34 +6,19 @@ import { EXIT } from '../../cluster/index.ts';
  */
 const SAME_SIGNAL_MS = 250;
 
-/**
- * Waits for SIGINT or SIGTERM, then stops cleanly; a second signal ends the process at once.
- *
- * @param stop resolves when all is closed.
- * @param failed rejects when what runs cannot go on by itself.
- * @returns the exit code: 0 after SIGTERM, which is how a supervisor asks; 130 after SIGINT.
- */
-export async function untilStopped(
-  stop: () => Promise<void>,
-  failed: Promise<never>,
-): Promise<number> {
-  const signal = await Promise.race([firstSignal(), failed]);
-  await stop();
-  return signal === 'SIGTERM' ? EXIT.ok : EXIT.interrupted;
-}
-
-function firstSignal(): Promise<'SIGINT' | 'SIGTERM'> {
+/** Resolves at the first SIGINT or SIGTERM. A second one ends the process at once, with 130. */
+export function untilStopped(): Promise<void> {
   return new Promise((resolve) => {
     let firstAtMs: number | undefined;
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.on(signal, () => {
-        if (firstAtMs === undefined) {
-          firstAtMs = performance.now();
-          resolve(signal);
-        } else if (performance.now() - firstAtMs > SAME_SIGNAL_MS) {
-          process.exit(EXIT.interrupted);
-        }
-      });
-    }
+    const onSignal = () => {
+      if (firstAtMs === undefined) {
+        firstAtMs = performance.now();
+        resolve();
+      } else if (performance.now() - firstAtMs > SAME_SIGNAL_MS) {
+        process.exit(EXIT.interrupted);
+      }
+    };
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
   });
 }
