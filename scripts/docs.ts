@@ -2,14 +2,20 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
+import { commandsPage } from './docs/commands.ts';
 import { errorsPage } from './docs/errors.ts';
+import { settingsPage } from './docs/settings.ts';
 
 const root = join(import.meta.dirname, '..');
 
 /** Pages by their path in the repository. */
 export async function generatedPages(): Promise<ReadonlyMap<string, string>> {
   const options = { ...(await resolveConfig(join(root, 'package.json'))), parser: 'markdown' };
-  const pages = [['docs/errors.md', errorsPage()]] as const;
+  const pages = [
+    ['docs/commands.md', await commandsPage()],
+    ['docs/errors.md', errorsPage()],
+    ['docs/settings.md', settingsPage()],
+  ] as const;
   const formatted = pages.map(async ([path, text]) => [path, await format(text, options)] as const);
   return new Map(await Promise.all(formatted));
 }

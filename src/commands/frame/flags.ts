@@ -11,13 +11,18 @@ function orRefuse<T>(kind: Kind<T>) {
   };
 }
 
+const numberFlag = (kind: Kind<number>) =>
+  Flags.custom<number>({ parse: orRefuse(kind), helpValue: kind.label });
+
 /** Bytes. */
-export const sizeFlag = (range?: Range) => Flags.custom<number>({ parse: orRefuse(size(range)) });
+export const sizeFlag = (range?: Range) => numberFlag(size(range));
 
 /** Milliseconds. */
-export const durationFlag = (range?: Range) =>
-  Flags.custom<number>({ parse: orRefuse(duration(range)) });
+export const durationFlag = (range?: Range) => numberFlag(duration(range));
 
-export const countFlag = (range?: Range) => Flags.custom<number>({ parse: orRefuse(count(range)) });
+export const countFlag = (range?: Range) => numberFlag(count(range));
 
-export const addressFlag = Flags.custom<Address>({ parse: orRefuse(address) });
+export const addressFlag = Flags.custom<Address>({
+  parse: orRefuse(address),
+  helpValue: address.label,
+});
