@@ -61,6 +61,7 @@ export const MEMORY_BYTES_MAX = 15.5 * 1024 ** 3;
 const SLACK_SHARE = 0.06;
 /** With a limit that was lowered: about a millisecond's work. */
 const EVICTIONS_A_TURN = 2048;
+const TTL_SAMPLES = 16;
 /** Segments that live records never fill: one being written, one for survivors, one to spare. */
 const SEGMENTS_KEPT = 3;
 
@@ -267,6 +268,20 @@ export class Engine {
       this.#expire(domain, ref);
     }
     return 0;
+  }
+
+  /** The mean time to live, over a few records drawn at random; 0 where none of them has one. */
+  averageTtlMs(domain: Domain): number {
+    let total = 0;
+    let count = 0;
+    for (let draw = 0; draw < TTL_SAMPLES && domain.volatileItems > 0; draw++) {
+      const ref = this.randomRecord(domain);
+      const deadline = ref === 0 ? 0 : this.arena.deadline(ref);
+      if (deadline === 0) continue;
+      total += deadline - this.nowMs;
+      count++;
+    }
+    return count === 0 ? 0 : Math.round(total / count);
   }
 
   /** Removes all of a domain's records. */

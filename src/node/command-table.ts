@@ -22,6 +22,13 @@ export class CommandTable {
     for (const command of this.commands) this.#add(command);
   }
 
+  /** Commands and subcommands; a container that does nothing itself is left out. */
+  all(): Command[] {
+    return this.commands
+      .flatMap((command) => [command, ...command.subcommands.values()])
+      .filter((command) => command.run !== undefined);
+  }
+
   byName(name: string): Command | undefined {
     return this.#byName.get(name.toLowerCase());
   }

@@ -61,9 +61,10 @@ export class Command {
   readonly subcommands: ReadonlyMap<string, Command>;
   readonly arity: number;
   readonly isWrite: boolean;
-  readonly deniesOom: boolean;
   readonly needsAuth: boolean;
   readonly maySlow: boolean;
+  /** Whether it is carried out as it is, whatever its first argument says. */
+  readonly isPlain: boolean;
   calls = 0;
   rejected = 0;
   failed = 0;
@@ -77,9 +78,9 @@ export class Command {
     this.run = spec.run;
     this.arity = spec.arity;
     this.isWrite = spec.flags.includes('write');
-    this.deniesOom = spec.flags.includes('denyoom');
     this.needsAuth = !spec.flags.includes('no_auth');
     this.maySlow = spec.maySlow ?? false;
+    this.isPlain = spec.run !== undefined && spec.subcommands === undefined;
     this.subcommands = new Map(
       (spec.subcommands ?? []).map((sub) => [sub.name, new Command(sub, spec.name)]),
     );

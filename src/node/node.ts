@@ -178,7 +178,10 @@ export class CacheNode {
     const lengthBefore = this.out.length;
     const command = this.#resolve(call);
     if (command !== undefined) this.#run(call, command);
-    if (this.tracking.isUsed) this.tracking.writePendingOwn(this.out);
+    if (this.tracking.isUsed) {
+      this.tracking.commandDone(session);
+      this.tracking.writePendingOwn(this.out);
+    }
     if (session.replyMode !== 'on') this.#muteReply(session, lengthBefore);
   }
 
@@ -216,7 +219,7 @@ export class CacheNode {
     const command = this.table.find(call.bytes, call.starts[0], call.ends[0]);
     if (
       command !== undefined &&
-      command.run !== undefined &&
+      command.isPlain &&
       command.takes(call.count) &&
       call.session.authenticated &&
       this.pausedUntilMs === 0
@@ -244,6 +247,14 @@ export class CacheNode {
     errorsByCode.set(code, (errorsByCode.get(code) ?? 0) + 1);
   }
 
+  /** `CONFIG RESETSTAT`. */
+  resetStats(): void {
+    this.stats.reset();
+    for (const command of this.table.all()) command.resetCounters();
+    const domain = this.defaultDomain;
+    domain.hits = domain.misses = domain.expired = domain.evicted = 0;
+  }
+
   needsSecret(_domain: Domain): boolean {
     return this.settings.secret !== '';
   }
@@ -264,6 +275,12 @@ export class CacheNode {
       queuedBytes: session.connection.bytesQueued,
     });
     session.destroy();
+  }
+
+  /** Holds back all commands, or those that write, until a moment; a later end stays. */
+  pause(untilMs: number, all: boolean): void {
+    this.pausesAll = all || (this.pausedUntilMs !== 0 && this.pausesAll);
+    this.pausedUntilMs = Math.max(this.pausedUntilMs, untilMs);
   }
 
   /** Whether `CLIENT PAUSE` holds this command back now. */

@@ -21,6 +21,9 @@ import type { CacheNode, RequestArguments } from './node.ts';
 /** Replies are sent when this much has gathered, and at the end of each batch. */
 const SEND_BYTES = 64 * 1024;
 
+/** A client that waits for a command may send this much ahead; reading on shows when it leaves. */
+const CARRIED_BYTES_MAX = 64 * 1024;
+
 /** What becomes of replies: `CLIENT REPLY`. */
 export type ReplyMode = 'on' | 'off' | 'skip-next' | 'skip-this';
 
@@ -68,16 +71,35 @@ export class Session implements ConnectionHandler {
     this.reader = new RequestReader(node.requestLimits);
     this.connectedAtMs = node.nowMs;
     this.lastActiveMs = node.nowMs;
-    this.authenticated = !node.needsSecret(domain);
-    if (!this.authenticated) this.reader.request.setAuthenticated(false);
+    this.authenticated = true;
+    this.setAuthenticated(!node.needsSecret(domain));
+  }
+
+  setAuthenticated(authenticated: boolean): void {
+    if (this.authenticated !== authenticated) this.reader.request.setAuthenticated(authenticated);
+    this.authenticated = authenticated;
+  }
+
+  /** Puts everything back to where it was when the connection was made: `RESET`. */
+  reset(): void {
+    this.#node.tracking.disable(this);
+    this.domain = this.#node.defaultDomain;
+    this.version = 2;
+    this.name = '';
+    this.readonlyMode = false;
+    this.noEvict = false;
+    this.noTouch = false;
+    this.replyMode = 'on';
+    this.setAuthenticated(!this.#node.needsSecret(this.domain));
   }
 
   onData(bytes: Uint8Array, start: number, end: number): void {
     this.bytesRead += end - start;
     this.#node.stats.inputBytes += end - start;
     this.reader.push(bytes, start, end);
-    this.#run();
+    if (!this.#suspended) this.#run();
     this.reader.finish();
+    if (this.#suspended && this.reader.bytesCarried > CARRIED_BYTES_MAX) this.connection.pause();
   }
 
   onDrain(): void {
@@ -100,7 +122,6 @@ export class Session implements ConnectionHandler {
   /** Takes no further requests until `wake`. */
   suspend(): void {
     this.#suspended = true;
-    this.connection.pause();
   }
 
   /** Goes on after `suspend`. Replies written meanwhile are sent. */

@@ -22,7 +22,7 @@ export interface TrackingMode {
   optOut: boolean;
   noLoop: boolean;
   prefixes: readonly string[];
-  /** What `CLIENT CACHING` said about the next command; undefined: nothing. */
+  /** What `CLIENT CACHING` said about the next command that is not `CLIENT`; undefined: nothing. */
   caching: boolean | undefined;
 }
 
@@ -78,6 +78,13 @@ export class Tracking {
 
   #forget(mode: TrackingMode | undefined): void {
     if (mode?.broadcast) this.#broadcasters--;
+  }
+
+  /** To be called after each command while tracking is used: ends what `CLIENT CACHING` said. */
+  commandDone(session: Session): void {
+    const mode = this.#modes.get(session);
+    if (mode?.caching === undefined || session.lastCommand.startsWith('client|')) return;
+    mode.caching = undefined;
   }
 
   /** A tracking client reads the key in argument `index`. */

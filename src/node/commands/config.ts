@@ -1,0 +1,122 @@
+/** `CONFIG`: what can be read and changed while the node runs. */
+import { writeBulkText, writeMapHeader } from '../../resp/index.ts';
+import type { Call } from '../call.ts';
+import type { CommandSpec } from '../command.ts';
+import { globMatcher } from '../glob.ts';
+import { PARAMETERS } from '../parameters.ts';
+import { helpCommand } from './help.ts';
+
+const group = 'server';
+
+function get(call: Call): void {
+  const names = new Set<string>();
+  for (let i = 2; i < call.count; i++) {
+    const matches = globMatcher(call.copy(i), { ignoreCase: true });
+    for (const parameter of PARAMETERS) {
+      if (matches(Buffer.from(parameter.name))) names.add(parameter.name);
+    }
+  }
+  writeMapHeader(call.out, names.size, call.version);
+  for (const parameter of PARAMETERS) {
+    if (!names.has(parameter.name)) continue;
+    writeBulkText(call.out, parameter.name);
+    writeBulkText(call.out, parameter.read(call.node));
+  }
+}
+
+/** All of them or none. */
+function set(call: Call): void {
+  if (call.count % 2 !== 0) {
+    call.failArity();
+    return;
+  }
+  const changed = { ...call.node.settings };
+  const seen = new Set<string>();
+  for (let i = 2; i < call.count; i += 2) {
+    const name = call.word(i);
+    const parameter = PARAMETERS.find((known) => known.name === name);
+    const problem = seen.has(name)
+      ? 'duplicate parameter'
+      : parameter?.write === undefined
+        ? parameter && "can't set immutable config"
+        : parameter.write(changed, call.text(i + 1));
+    if (parameter === undefined) {
+      call.fail(`ERR Unknown option or number of arguments for CONFIG SET - '${call.text(i)}'`);
+      return;
+    }
+    if (problem !== undefined) {
+      call.fail(`ERR CONFIG SET failed (possibly related to argument '${name}') - ${problem}`);
+      return;
+    }
+    seen.add(name);
+  }
+  Object.assign(call.node.settings, changed);
+  call.node.settingsChanged();
+  call.ok();
+}
+
+function resetStat(call: Call): void {
+  call.node.resetStats();
+  call.ok();
+}
+
+function rewrite(call: Call): void {
+  call.fail('ERR The server is running without a config file');
+}
+
+type Sub = Pick<CommandSpec, 'name' | 'arity' | 'summary' | 'syntax' | 'complexity'> & {
+  run: (call: Call) => void;
+};
+
+function sub(spec: Sub): CommandSpec {
+  return { flags: ['admin', 'noscript', 'loading', 'stale'], since: '2.0.0', ...spec, group };
+}
+
+const SUBCOMMANDS: readonly CommandSpec[] = [
+  sub({
+    name: 'get',
+    arity: -3,
+    summary: 'Returns the parameters whose names match.',
+    syntax: 'parameter [parameter ...]',
+    complexity: 'O(N) with N parameters',
+    run: get,
+  }),
+  sub({
+    name: 'set',
+    arity: -4,
+    summary: 'Changes parameters: all that are given, or none.',
+    syntax: 'parameter value [parameter value ...]',
+    complexity: 'O(N) with N parameters; changing the policy takes 0.1 us a key',
+    run: set,
+  }),
+  sub({
+    name: 'resetstat',
+    arity: 2,
+    summary: 'Sets the counters that INFO shows back to zero.',
+    syntax: '',
+    complexity: 'O(1)',
+    run: resetStat,
+  }),
+  sub({
+    name: 'rewrite',
+    arity: 2,
+    summary: 'Refused: the node never writes its settings file.',
+    syntax: '',
+    complexity: 'O(1)',
+    run: rewrite,
+  }),
+];
+
+export const CONFIG_COMMANDS: readonly CommandSpec[] = [
+  {
+    name: 'config',
+    arity: -2,
+    flags: [],
+    group,
+    summary: 'What concerns settings.',
+    since: '2.0.0',
+    complexity: 'Depends on the subcommand.',
+    syntax: '',
+    subcommands: [...SUBCOMMANDS, helpCommand('config', group, SUBCOMMANDS)],
+  },
+];
