@@ -21,6 +21,12 @@ describe('help', () => {
     expect(out.indexOf('EXAMPLES')).toBeLessThan(out.indexOf('USAGE'));
   });
 
+  test('of the whole begins with examples, and has the exit codes', () => {
+    const { out } = cachectl(['--help']);
+    expect(out).toMatch(/^EXAMPLES\n {2}\$ cachectl dev /);
+    expect(out).toMatch(/EXIT CODES\n {2}0 done · 1 failed · 2 /);
+  });
+
   test.each([[['--help']], [['help']], [[]]])('is there for %j', (args) => {
     const { exit, out } = cachectl(args);
     expect(exit).toBe(0);

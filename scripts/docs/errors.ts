@@ -1,17 +1,4 @@
-import { ERRORS, EXIT, type ExitCode } from '../../src/cluster/index.ts';
-
-const EXIT_MEANINGS: Readonly<Record<ExitCode, string>> = {
-  [EXIT.ok]: 'done',
-  [EXIT.failed]: 'failed',
-  [EXIT.usage]: 'the command line, or a setting, is wrong',
-  [EXIT.notFound]: 'what was named does not exist',
-  [EXIT.unreachable]: 'cannot connect, or timed out',
-  [EXIT.unhealthy]: 'reachable and not healthy',
-  [EXIT.conflict]: 'the state has moved on: a stale plan, not the leader',
-  [EXIT.refused]: 'refused without `--yes`',
-  [EXIT.changesPending]: 'changes are pending (`--dry-run --exit-code`)',
-  [EXIT.interrupted]: 'interrupted',
-};
+import { ERRORS, EXIT_MEANINGS } from '../../src/cluster/index.ts';
 
 export function errorsPage(): string {
   const errors = Object.entries(ERRORS).map(

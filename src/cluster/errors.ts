@@ -19,6 +19,19 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
+export const EXIT_MEANINGS: Readonly<Record<ExitCode, string>> = {
+  [EXIT.ok]: 'done',
+  [EXIT.failed]: 'failed',
+  [EXIT.usage]: 'the command line, or a setting, is wrong',
+  [EXIT.notFound]: 'what was named does not exist',
+  [EXIT.unreachable]: 'cannot connect, or timed out',
+  [EXIT.unhealthy]: 'reachable and not healthy',
+  [EXIT.conflict]: 'the state has moved on: a stale plan, not the leader',
+  [EXIT.refused]: 'refused without --yes',
+  [EXIT.changesPending]: 'changes are pending (--dry-run --exit-code)',
+  [EXIT.interrupted]: 'interrupted',
+};
+
 export interface ErrorEntry {
   readonly exitCode: ExitCode;
   readonly httpStatus: number;

@@ -9,6 +9,7 @@ export {
   CachectlError,
   ERRORS,
   EXIT,
+  EXIT_MEANINGS,
   type ErrorCode,
   type ErrorEntry,
   type ExitCode,

@@ -1,4 +1,5 @@
 import { CommandHelp, Help } from '@oclif/core';
+import { EXIT_MEANINGS } from '../../cluster/index.ts';
 
 /** oclif's help with the examples first: that is what most people came for. */
 class ExamplesFirst extends CommandHelp {
@@ -9,6 +10,24 @@ class ExamplesFirst extends CommandHelp {
   }
 }
 
+const EXAMPLES = [
+  ['cachectl dev', 'a cache to try things on'],
+  ['cachectl node start --memory 4gb', 'a node that serves until it is stopped'],
+  ['cachectl COMMAND --help', 'examples and flags of a command'],
+];
+
 export default class CachectlHelp extends Help {
   protected override CommandHelpClass = ExamplesFirst;
+
+  override formatRoot(): string {
+    const examples = EXAMPLES.map(([command, what]) => [`$ ${command}`, what]);
+    const list = this.renderList(examples, { indentation: 2, stripAnsi: false });
+    return `${this.section('EXAMPLES', list)}\n\n${super.formatRoot()}`;
+  }
+
+  override async showRootHelp(): Promise<void> {
+    await super.showRootHelp();
+    const codes = Object.entries(EXIT_MEANINGS).map(([code, meaning]) => `${code} ${meaning}`);
+    this.log(this.section('EXIT CODES', this.wrap(codes.join(' · '))));
+  }
 }

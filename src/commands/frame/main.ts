@@ -54,7 +54,7 @@ export function describePackage(): Interfaces.PJSON {
         unexpectedArgs: 2,
       },
       topics: {
-        node: { description: 'Cache nodes: start one, list and drain those of a cluster.' },
+        node: { description: 'Cache nodes.' },
       },
     },
   };

@@ -8,7 +8,7 @@ import { ERRORS, type CachectlError } from '../../cluster/index.ts';
 export const OUTPUT_FORMATS = ['table', 'wide', 'json', 'yaml', 'name'] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
-export interface Column {
+interface Column {
   readonly title: string;
   /** Shown with `-o wide` only. */
   readonly wide?: boolean;
@@ -28,7 +28,7 @@ export interface Report {
 }
 
 /** One cell for each column. An empty one is shown as `-`. */
-export type Row = ReadonlyArray<string | number | undefined>;
+type Row = ReadonlyArray<string | number | undefined>;
 
 export interface Envelope {
   readonly apiVersion: 'cachectl/v1';
@@ -38,7 +38,7 @@ export interface Envelope {
   readonly error: { code: string; message: string; hint: string } | null;
 }
 
-export function envelopeOf(report: Report, warnings: readonly string[]): Envelope {
+function envelopeOf(report: Report, warnings: readonly string[]): Envelope {
   return {
     apiVersion: 'cachectl/v1',
     kind: report.kind,
