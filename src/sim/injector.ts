@@ -141,7 +141,10 @@ export class Injector {
         const processes = fault.peers.map(resolve).filter((process) => process !== undefined);
         if (processes.length === 0) return undefined;
         for (const process of new Set(processes)) this.#crash(fault, process);
-        return `${processes.map(({ name }) => name).join(', ')}: ${fault.how}, ${fault.unsynced} what was not synced`;
+        const names = processes.map(({ name }) => name).join(', ');
+        return fault.how === 'kill'
+          ? `${names}: killed`
+          : `${names}: power lost, ${fault.unsynced} what was not synced`;
       }
       case 'wipe':
       case 'pause':

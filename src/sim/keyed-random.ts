@@ -22,7 +22,7 @@ export function mix(hash: number, word: number): number {
 }
 
 /** Spreads every bit of a mixed hash over all 32 (the final round of MurmurHash3). */
-export function finish(hash: number): number {
+function finish(hash: number): number {
   let h = hash ^ (hash >>> 16);
   h = Math.imul(h, 0x85ebca6b);
   h ^= h >>> 13;
@@ -31,7 +31,7 @@ export function finish(hash: number): number {
 }
 
 /** A 32-bit hash of a text, by its code units. */
-export function hashText(text: string): number {
+function hashText(text: string): number {
   let hash = text.length;
   for (let i = 0; i < text.length; i += 1) hash = mix(hash, text.charCodeAt(i));
   return finish(hash);

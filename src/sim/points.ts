@@ -18,12 +18,15 @@ export class Points {
     for (const name of declared) this.#hits.set(name, { hits: 0, firstSeed: undefined });
   }
 
-  hit(name: string, seed: number): void {
-    this.#add(name, 1, seed);
-  }
-
-  add(others: Points): void {
-    for (const [name, { hits, firstSeed }] of others.#hits) this.#add(name, hits, firstSeed);
+  /** @param seed the run that was in the situation `hits` times */
+  add(name: string, hits: number, seed: number): void {
+    const entry = this.#hits.get(name);
+    if (entry === undefined) {
+      this.#hits.set(name, { hits, firstSeed: seed });
+      return;
+    }
+    if (entry.firstSeed === undefined || seed < entry.firstSeed) entry.firstSeed = seed;
+    entry.hits += hits;
   }
 
   /** Sorted by name. */
@@ -36,17 +39,5 @@ export class Points {
     return this.entries()
       .filter(([, { hits }]) => hits === 0)
       .map(([name]) => name);
-  }
-
-  #add(name: string, hits: number, seed: number | undefined): void {
-    const entry = this.#hits.get(name);
-    if (entry === undefined) {
-      this.#hits.set(name, { hits, firstSeed: seed });
-      return;
-    }
-    if (hits > 0 && (entry.firstSeed === undefined || (seed ?? 0) < entry.firstSeed)) {
-      entry.firstSeed = seed;
-    }
-    entry.hits += hits;
   }
 }

@@ -156,7 +156,7 @@ export type Fault = z.infer<typeof fault>;
 export type FaultKind = Fault['kind'];
 export type DiskSettings = z.infer<typeof disk>;
 export type PeerSettings = z.infer<typeof peer>;
-export type Timing = z.infer<typeof timing>;
+type Timing = z.infer<typeof timing>;
 
 /** What every operation has; the rest is the world's. */
 export interface ScenarioOperation {

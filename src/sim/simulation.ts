@@ -25,7 +25,7 @@ export class OracleViolation extends Error {
 }
 
 /** The oracle of code that throws. */
-export const EXCEPTION_ORACLE = 'no-exception';
+const EXCEPTION_ORACLE = 'no-exception';
 
 export interface Observer {
   /** A callback of a living process has returned. */
@@ -129,12 +129,12 @@ export class Simulation {
 
   /** Counts a situation that campaigns must reach. */
   reachable(point: string): void {
-    this.points.hit(point, this.seed);
+    this.points.add(point, 1, this.seed);
   }
 
   /** Counts it where `condition` holds. */
   sometimes(condition: boolean, point: string): void {
-    if (condition) this.points.hit(point, this.seed);
+    if (condition) this.points.add(point, 1, this.seed);
   }
 
   /** @throws {OracleViolation} always: nobody should ever come here. */

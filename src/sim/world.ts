@@ -4,7 +4,7 @@
  */
 import type { z } from 'zod';
 import type { SimProcess } from './process.ts';
-import type { Fault, ScenarioOperation, Scenario } from './scenario.ts';
+import type { ScenarioOperation, Scenario } from './scenario.ts';
 import type { Observer, Simulation } from './simulation.ts';
 import type { Draws } from './keyed-random.ts';
 
@@ -24,8 +24,8 @@ export interface World<Options = unknown, Op extends ScenarioOperation = Scenari
   readonly points: readonly string[];
   readonly options: z.ZodType<Options>;
   readonly operation: z.ZodType<Op>;
-  /** A whole scenario, as a function of the seed. */
-  draw(seed: number): Scenario<Options, Op>;
+  /** A whole scenario, as a function of the seed and, where it is given, the number of peers. */
+  draw(seed: number, peers?: number): Scenario<Options, Op>;
   /** The same scenario with one peer less; undefined when it needs them all. */
   withoutPeer(scenario: Scenario<Options, Op>, name: string): Scenario<Options, Op> | undefined;
   build(simulation: Simulation, scenario: Scenario<Options, Op>, hooks: BuildHooks): Subject;
@@ -56,5 +56,3 @@ export interface Subject extends Observer {
   /** The state of a process in a few words, for the columns of a report. */
   describe(process: SimProcess): string;
 }
-
-export type { Fault };

@@ -55,6 +55,7 @@ export function describePackage(): Interfaces.PJSON {
       },
       topics: {
         node: { description: 'Cache nodes.' },
+        sim: { description: 'The simulator.' },
       },
     },
   };
