@@ -4,7 +4,7 @@ import { CachectlError } from '../../cluster/index.ts';
 import { junit, openTarget, reportFailure, ScenarioFileError, WORLDS } from '../../sim/index.ts';
 import type { Campaign, SeedResult, Target } from '../../sim/index.ts';
 import { readText, runCampaign, writeFailure } from '../../sim/host/index.ts';
-import type { Report, Row } from './output.ts';
+import type { Report } from './output.ts';
 
 export interface SimulateOptions {
   readonly targets: readonly string[];
@@ -166,7 +166,7 @@ function reportOf(outcomes: readonly Outcome[]): Report {
   };
 }
 
-function rowOf({ target, campaign, seconds }: Outcome): Row {
+function rowOf({ target, campaign, seconds }: Outcome): Array<string | number> {
   const { points, missed } = campaign;
   return [
     target,
