@@ -54,6 +54,30 @@ export const ERRORS = {
     meaning: 'An address cannot be listened on: it is taken, not local, or not allowed.',
     remedy: 'Stop what holds the port, or give another address.',
   },
+  ERR_CACHECTL_SERVER: {
+    exitCode: EXIT.failed,
+    httpStatus: 502,
+    meaning: 'The server understood the call and answered with an error.',
+    remedy: 'Read its words: out of memory, over a quota, or not the kind of value expected.',
+  },
+  ERR_CACHECTL_AUTH: {
+    exitCode: EXIT.failed,
+    httpStatus: 401,
+    meaning: 'The server did not accept the tenant or its secret, or wants them.',
+    remedy: 'Check the tenant, and whether its secret was rotated.',
+  },
+  ERR_CACHECTL_OVERLOADED: {
+    exitCode: EXIT.failed,
+    httpStatus: 503,
+    meaning: 'As many calls to one node as are allowed are under way, so this one was not sent.',
+    remedy: 'Send less at once, or find out why the node answers slowly.',
+  },
+  ERR_CACHECTL_CLOSED: {
+    exitCode: EXIT.failed,
+    httpStatus: 503,
+    meaning: 'The client has been closed.',
+    remedy: 'Make no calls after closing it.',
+  },
   ERR_CACHECTL_USAGE: {
     exitCode: EXIT.usage,
     httpStatus: 400,
