@@ -1,0 +1,205 @@
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { Redis } from 'ioredis';
+import { describe, expect, test } from 'vitest';
+import {
+  freePort,
+  redisServerIsMissing,
+  startRedisServer,
+} from '../../test/support/redis-server.ts';
+import { Fleet, type FleetPlan, type LoadOrder, type Tally, type Workload } from './index.ts';
+
+const workload: Workload = {
+  keyCount: 5_000,
+  keyBytes: { min: 16, max: 16 },
+  valueBytes: { min: 10, max: 90 },
+  ttlMs: undefined,
+  readFraction: 0.5,
+  theta: 0.9,
+  seed: 1,
+};
+
+const once1000: LoadOrder = {
+  round: 0,
+  requests: 1000,
+  durationMs: Infinity,
+  ratePerSecond: undefined,
+};
+
+function plan(port: number, changes: Partial<FleetPlan> = {}): FleetPlan {
+  const address = { host: '127.0.0.1', port };
+  return {
+    targets: [{ address, tenant: undefined, secret: undefined }],
+    workload,
+    connections: 4,
+    pipeline: 4,
+    threads: 1,
+    stallMs: 10_000,
+    ...changes,
+  };
+}
+
+const answered = (tally: Tally): number => tally.reads.count + tally.writes.count;
+
+describe.skipIf(redisServerIsMissing())('a load on redis-server', () => {
+  test('fills every key once, and then hits on each read', async () => {
+    await using server = await startRedisServer();
+    await using fleet = await Fleet.open(plan(server.port, { threads: 2, connections: 7 }));
+    const filled = await fleet.fill(0);
+    expect(filled.answered).toBe(5_000);
+    const client = new Redis(server.port, '127.0.0.1');
+    expect(await client.dbsize()).toBe(5_000);
+    const loaded = await fleet.load(0, { ...once1000, requests: 3_001 });
+    client.disconnect();
+    expect(loaded.answered).toBe(3_001);
+    expect(answered(loaded)).toBe(3_001);
+    expect(loaded.hits).toBe(loaded.reads.count);
+    expect(loaded.misses + loaded.lost + loaded.unanswered + loaded.errors.size).toBe(0);
+    expect(loaded.hits).toBeGreaterThan(1_300);
+    expect(loaded.hits).toBeLessThan(1_700);
+  });
+
+  test('counts misses', async () => {
+    await using server = await startRedisServer();
+    const reads = { ...workload, readFraction: 1 };
+    await using fleet = await Fleet.open(plan(server.port, { workload: reads }));
+    const { hits, misses } = await fleet.load(0, once1000);
+    expect([hits, misses]).toEqual([0, 1000]);
+  });
+
+  test('runs for as long as it should, at the rate it should', async () => {
+    await using server = await startRedisServer();
+    await using fleet = await Fleet.open(plan(server.port));
+    const order = { ...once1000, requests: Infinity, durationMs: 500, ratePerSecond: 2_000 };
+    const { answered: count, unsent, elapsedUs } = await fleet.load(0, order);
+    expect(count + unsent).toBeGreaterThanOrEqual(999);
+    expect(count + unsent).toBeLessThanOrEqual((elapsedUs / 1e6) * 2_000 + 1);
+    expect(elapsedUs).toBeGreaterThanOrEqual(500_000);
+  });
+
+  test('counts error replies by their word, with an example, and not as answered', async () => {
+    await using server = await startRedisServer('--maxmemory', '1mb');
+    await using fleet = await Fleet.open(plan(server.port));
+    const tally = await fleet.load(0, once1000);
+    const errors = tally.errors.get('OOM');
+    expect(errors?.example).toContain('used memory');
+    expect(errors?.count).toBe(1000 - tally.answered);
+    expect(answered(tally)).toBe(tally.answered);
+  });
+
+  test('lets itself in with a secret, and says why it is not let in', async () => {
+    await using server = await startRedisServer('--requirepass', 'sesame');
+    const address = { host: '127.0.0.1', port: server.port };
+    const open = (secret: string | undefined) =>
+      Fleet.open(plan(server.port, { targets: [{ address, tenant: 'default', secret }] }));
+    await using fleet = await open('sesame');
+    expect((await fleet.load(0, once1000)).answered).toBe(1000);
+    await expect(open('wrong')).rejects.toMatchObject({
+      code: 'ERR_CACHECTL_CONNECT',
+      message: expect.stringMatching(/^cannot load 127\.0\.0\.1:\d+: WRONGPASS/),
+    });
+    await using refused = await open(undefined);
+    expect((await refused.load(0, once1000)).errors.get('NOAUTH')?.count).toBe(1000);
+  });
+
+  test('goes on after connections break, and counts what they took along', async () => {
+    await using server = await startRedisServer();
+    await using fleet = await Fleet.open(plan(server.port));
+    const client = new Redis(server.port, '127.0.0.1');
+    const run = fleet.load(0, { ...once1000, requests: Infinity, durationMs: 1_000 });
+    await expect
+      .poll(async () => {
+        const killed = await client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+        return Number(killed);
+      })
+      .toBeGreaterThan(0);
+    const before = Number(/total_commands_processed:(\d+)/.exec(await client.info('stats'))?.[1]);
+    const tally = await run;
+    client.disconnect();
+    expect(tally.lost).toBeLessThanOrEqual(16);
+    expect(tally.answered).toBeGreaterThan(before);
+  });
+});
+
+describe('a load', () => {
+  test('on nobody says so', async () => {
+    const port = await freePort();
+    await expect(Fleet.open(plan(port))).rejects.toMatchObject({
+      code: 'ERR_CACHECTL_CONNECT',
+      message: `cannot load 127.0.0.1:${port}: connect ECONNREFUSED 127.0.0.1:${port}`,
+    });
+  });
+
+  test('on a server that falls silent is given up, with what it still owes', async () => {
+    await using server = await startScripted((socket) => {
+      socket.once('data', () => {});
+    });
+    await using fleet = await Fleet.open(plan(server.port, { stallMs: 200 }));
+    const tally = await fleet.load(0, once1000);
+    expect([tally.answered, tally.unanswered]).toEqual([0, 16]);
+  });
+
+  test('never has more in flight on a connection than its pipeline', async () => {
+    let most = 0;
+    await using server = await startScripted((socket) => {
+      socket.on('data', (bytes) => {
+        const requests = String(bytes).split('GET').length - 1;
+        most = Math.max(most, requests);
+        socket.write('$-1\r\n'.repeat(requests));
+      });
+    });
+    const reads = { ...workload, readFraction: 1 };
+    await using fleet = await Fleet.open(plan(server.port, { workload: reads, pipeline: 3 }));
+    expect((await fleet.load(0, once1000)).answered).toBe(1000);
+    expect(most).toBeLessThanOrEqual(3);
+  });
+
+  test('tells of a stall to the full in an open run, and hardly in a closed one', async () => {
+    // Answers at once, but for 600 ms after its first 100 ms.
+    const stalls = (socket: Socket, startedMs: () => number): void => {
+      socket.on('data', (bytes) => {
+        const replies = '$-1\r\n'.repeat(String(bytes).split('GET').length - 1);
+        const sinceMs = performance.now() - startedMs();
+        const isStalled = sinceMs > 100 && sinceMs < 700;
+        setTimeout(() => socket.write(replies), isStalled ? 700 - sinceMs : 0);
+      });
+    };
+    let startedMs = 0;
+    await using server = await startScripted((socket) => stalls(socket, () => startedMs));
+    const reads = { ...workload, readFraction: 1 };
+    const shape = { workload: reads, pipeline: 1, connections: 2 };
+    await using fleet = await Fleet.open(plan(server.port, shape));
+    const timed = { ...once1000, requests: Infinity, durationMs: 1_000 };
+    startedMs = performance.now();
+    const closed = await fleet.load(0, timed);
+    startedMs = performance.now();
+    const open = await fleet.load(0, { ...timed, ratePerSecond: 500 });
+    // Of the closed run's requests only the two in flight have met the stall.
+    expect(closed.reads.percentile(90)).toBeLessThan(200_000);
+    // 300 of 500 were due while it lasted: half of all waited for 200 ms and more.
+    expect(open.reads.percentile(75)).toBeGreaterThan(200_000);
+    expect(open.reads.count).toBeGreaterThan(450);
+  });
+});
+
+async function startScripted(
+  onSocket: (socket: Socket) => void,
+): Promise<{ port: number } & AsyncDisposable> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    onSocket(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
