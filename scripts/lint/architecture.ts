@@ -56,7 +56,7 @@ export const PURE_MODULES: Readonly<Record<string, { readonly names: readonly st
   };
 
 /** Packages that touch no clock, timer, randomness, network or disk. */
-export const PURE_PACKAGES: readonly string[] = ['@opentelemetry/api', 'yaml', 'zod'];
+export const PURE_PACKAGES: readonly string[] = ['@opentelemetry/api', 'fast-check', 'yaml', 'zod'];
 
 /** The globals of Node that code under the seam may use: all others are refused. */
 export const PURE_GLOBALS: ReadonlySet<string> = new Set(

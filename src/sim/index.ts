@@ -30,6 +30,7 @@ export { reportFailure, type ReportOptions } from './report.ts';
 export { Campaign, junit, seedResult, type SeedResult } from './campaign.ts';
 export { openTarget, type Runnable, type Target } from './target.ts';
 export { parseScenarioFile, ScenarioFileError, type ScenarioFile } from './scenario-file.ts';
+export { scenarioArbitrary } from './arbitrary.ts';
 export { WORLDS } from './worlds.ts';
 export type { Fault, Scenario, ScenarioOperation } from './scenario.ts';
 export type { BuildHooks, Oracle, Subject, World } from './world.ts';

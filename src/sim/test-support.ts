@@ -366,6 +366,16 @@ class CopySubject implements Subject {
   }
 }
 
+const FAULTS = {
+  kinds: [
+    ...(['cut', 'isolate', 'slowLinks', 'reset', 'halfOpen', 'crash', 'pause'] as const),
+    ...(['slow', 'clock', 'diskError', 'diskFull', 'diskStall'] as const),
+  ],
+  signals: ['acknowledged'],
+  faultsMax: 8,
+  lengthMsMax: 3000,
+} as const;
+
 /** The world of the replicated log, with one of its bugs or with none. */
 export function copyWorld(bug: CopyOptions['bug']): World<CopyOptions, CopyOperation> {
   return {
@@ -376,6 +386,7 @@ export function copyWorld(bug: CopyOptions['bug']): World<CopyOptions, CopyOpera
       { name: 'equal copies', promise: 'all copies hold the acknowledged writes' },
     ],
     points: ['toy: finished', 'network: a bit flipped', 'network: bytes arrived twice'],
+    faults: FAULTS,
     options,
     operation,
     draw(seed) {
@@ -392,17 +403,7 @@ export function copyWorld(bug: CopyOptions['bug']): World<CopyOptions, CopyOpera
         network: drawNetwork(seed),
         disk: drawDisk(seed),
         options: { bug },
-        faults: drawFaults(seed, {
-          peers,
-          faultsMs: timing.faultsMs,
-          faultsMax: 8,
-          kinds: [
-            ...(['cut', 'isolate', 'slowLinks', 'reset', 'halfOpen', 'crash', 'pause'] as const),
-            ...(['slow', 'clock', 'diskError', 'diskFull', 'diskStall'] as const),
-          ],
-          signals: ['acknowledged'],
-          lengthMsMax: 3000,
-        }),
+        faults: drawFaults(seed, { peers, faultsMs: timing.faultsMs, ...FAULTS }),
         operations: Array.from({ length: 20 }, (_, id) => ({
           id,
           client: 0,

@@ -3,6 +3,7 @@
  * promises are, and what a scenario of it may contain.
  */
 import type { z } from 'zod';
+import type { FaultProfile } from './draw.ts';
 import type { SimProcess } from './process.ts';
 import type { ScenarioOperation, Scenario } from './scenario.ts';
 import type { Observer, Simulation } from './simulation.ts';
@@ -22,6 +23,8 @@ export interface World<Options = unknown, Op extends ScenarioOperation = Scenari
   readonly oracles: readonly Oracle[];
   /** Situations that a campaign must have been in. */
   readonly points: readonly string[];
+  /** What it promises to survive. */
+  readonly faults: Pick<FaultProfile, 'kinds' | 'signals' | 'faultsMax' | 'lengthMsMax'>;
   readonly options: z.ZodType<Options>;
   readonly operation: z.ZodType<Op>;
   /** A whole scenario, as a function of the seed and, where it is given, the number of peers. */
