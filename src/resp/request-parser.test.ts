@@ -177,6 +177,25 @@ describe('a request parser', () => {
     expect(lengths).toEqual(numbers.map(() => ['!error: Protocol error: invalid bulk length']));
   });
 
+  test('refuses a header whose CR has no LF', () => {
+    for (const length of ['4', '04', '11', '111', '1111']) {
+      expect(parse(`*1\r\n$${length}\rX${'a'.repeat(Number(length))}\r\n`)).toEqual([
+        '!error: Protocol error: invalid bulk length',
+      ]);
+      expect(parse(`*${length}\rX$1\r\na\r\n`)).toEqual([
+        '!error: Protocol error: invalid multibulk length',
+      ]);
+    }
+  });
+
+  test('forgets how far it looked once a request is whole', () => {
+    const pieces = ['*', '1', `\r\n$1\r\na\r\n`, `*\r\n`].map(latin1);
+    expect(transcriptOf(pieces)).toEqual([
+      ['a'],
+      '!error: Protocol error: invalid multibulk length',
+    ]);
+  });
+
   test('refuses negative lengths, and lengths beyond the ceiling', () => {
     for (const length of ['-1', '-9223372036854775808', '536870913', '9223372036854775808']) {
       expect(parse(`*1\r\n$${length}\r\n`)).toEqual([
@@ -219,7 +238,7 @@ describe('a request parser', () => {
 
   test('passes over requests with an argument over the limit, and lives on', () => {
     const most = 'v'.repeat(1024);
-    const over = multibulk('SET', 'k', `${most}v`, 'PX', `${most}${most}`);
+    const over = multibulk('SET', 'k', `${most}v`, '', `${most}${most}`);
     expect(parse(multibulk('SET', 'k', most) + over + multibulk('PING'))).toEqual([
       ['SET', 'k', most],
       '!oversized: argument of 1025 bytes exceeds the limit of 1024 bytes',
@@ -231,6 +250,8 @@ describe('a request parser', () => {
     const [a, b] = ['a'.repeat(1000), 'b'.repeat(1019)];
     const largest = multibulk('G', a, b);
     expect(largest).toHaveLength(SMALL_LIMITS.requestBytesMax);
+    const byteByByte = Array.from(latin1(largest), (byte) => Uint8Array.of(byte));
+    expect(transcriptOf(byteByByte, SMALL_LIMITS)).toEqual([['G', a, b]]);
     expect(parse(largest + multibulk('G', a, `${b}b`) + multibulk('PING'))).toEqual([
       ['G', a, b],
       '!oversized: request exceeds the limit of 2048 bytes',
@@ -267,6 +288,9 @@ describe('a request parser', () => {
       transcriptOf([latin1(text)], REQUEST_LIMITS, Infinity, false);
     expect(unauthenticated(auth + largest)).toHaveLength(2);
     expect(unauthenticated('*11\r\n')).toEqual([
+      '!error: Protocol error: unauthenticated multibulk length',
+    ]);
+    expect(unauthenticated('*1048576\r\n')).toEqual([
       '!error: Protocol error: unauthenticated multibulk length',
     ]);
     expect(unauthenticated('*1048577\r\n')).toEqual([

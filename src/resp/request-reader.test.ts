@@ -11,6 +11,7 @@ import {
 
 import {
   argumentsOf,
+  binaryRequest,
   cut,
   cuts,
   latin1,
@@ -49,6 +50,18 @@ describe('a stream of bytes', () => {
         expect(transcriptOf(cut(bytes, fractions), SMALL_LIMITS, most)).toEqual(whole);
       }),
       { numRuns: 1000 },
+    );
+  });
+
+  test('gives the same requests where much is left over from piece to piece', () => {
+    const long = fc.array(binaryRequest, { minLength: 20, maxLength: 60 });
+    fc.assert(
+      fc.property(long, cuts, fc.integer({ min: 1, max: 6 }), (requests, fractions, most) => {
+        const bytes = latin1(requests.join(''));
+        const whole = transcriptOf([bytes], SMALL_LIMITS);
+        expect(transcriptOf(cut(bytes, fractions), SMALL_LIMITS, most)).toEqual(whole);
+      }),
+      { numRuns: 300 },
     );
   });
 

@@ -103,7 +103,6 @@ export class RequestReader {
     this.#position -= rest;
     this.#carryStart = 0;
     this.#carryEnd = 0;
-    this.#borrowed = 0;
   }
 
   /** Copies `count` bytes of the piece to the carry's end. */

@@ -113,7 +113,7 @@ export const argument = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: 90, max: 1100 }).map((size) => 'v'.repeat(size)) },
 );
 
-const binaryRequest = fc
+export const binaryRequest = fc
   .array(argument, { minLength: 1, maxLength: 12 })
   .map((args) => multibulk(...args));
 
