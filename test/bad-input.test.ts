@@ -122,6 +122,8 @@ describe('what cannot be understood', () => {
   it('closes on half a command and then silence, and says why', async () => {
     const text = await answerUntilClose('*3\r\n$3\r\nSET\r\n$1\r\na\r\n$100\r\nabc');
     expect(text).toMatch(/^-ERR .*did not arrive/);
+    const passedOver = await answerUntilClose(`*3\r\n$3\r\nSET\r\n$1\r\na\r\n$${2 * MIB}\r\nabc`);
+    expect(passedOver).toMatch(/^-ERR .*did not arrive/);
     await expectOthersServed();
   });
 });

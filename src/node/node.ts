@@ -341,7 +341,7 @@ export class CacheNode {
         if (outputTimeoutMs > 0 && stuckMs > outputTimeoutMs) this.disconnectSlow(session);
       } else if (session.isSuspended) {
         continue;
-      } else if (session.reader.bytesCarried > 0) {
+      } else if (session.reader.hasUnfinished) {
         if (requestTimeoutMs > 0 && idleMs > requestTimeoutMs) this.#endIdle(session, 'request');
       } else if (idleTimeoutMs > 0 && idleMs > idleTimeoutMs) {
         this.#endIdle(session, 'idle');

@@ -16,6 +16,9 @@
  * | set `~`                         | `ReplySet`                               |
  * | error `-`, `!`                  | `ReplyError`                             |
  * | verbatim text `=`               | `VerbatimText`                           |
+ *
+ * The bytes of a short bulk string are a part of a larger `buffer` that others share, so one that is
+ * kept for long is better copied.
  */
 
 export type Reply =

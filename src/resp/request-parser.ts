@@ -115,6 +115,11 @@ export class RequestParser {
     this.#requestBytesMax = limits.requestBytesMax;
   }
 
+  /** True where the first bytes of a request have come, but not its last, be they kept or not. */
+  get isInsideRequest(): boolean {
+    return this.#phase !== FRESH && this.#phase !== FAILED;
+  }
+
   /** While false, a client may send only requests as small as those that authenticate. */
   setAuthenticated(isAuthenticated: boolean): void {
     const { argumentCountMax, argumentBytesMax } = this.#limits;

@@ -169,6 +169,21 @@ describe('memory', () => {
   });
 });
 
+test('a request is unfinished from its first byte to its last, kept or passed over', () => {
+  const limits = { ...REQUEST_LIMITS, argumentBytesMax: 1024 };
+  for (const text of [multibulk('GET', 'k'), multibulk('SET', 'v'.repeat(5000), 'k'), 'PING\r\n']) {
+    const reader = new RequestReader(limits);
+    const bytes = latin1(text);
+    expect(reader.hasUnfinished).toBe(false);
+    const isUnfinished = Array.from(bytes, (_, at) => {
+      mostAllocated(reader, [bytes.subarray(at, at + 1)]);
+      return reader.hasUnfinished;
+    });
+    expect(isUnfinished.lastIndexOf(true)).toBe(bytes.length - 2);
+    expect(isUnfinished.indexOf(false)).toBe(bytes.length - 1);
+  }
+});
+
 test('a piece is finished before the next one comes', () => {
   const reader = new RequestReader();
   reader.push(latin1('*1\r\n'), 0, 4);

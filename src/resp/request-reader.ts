@@ -40,6 +40,11 @@ export class RequestReader {
     this.request = new RequestParser(limits);
   }
 
+  /** True where a request has begun and not ended, or whole ones wait to be parsed. */
+  get hasUnfinished(): boolean {
+    return this.bytesCarried > 0 || this.request.isInsideRequest;
+  }
+
   /** Bytes that wait between pieces to be parsed. */
   get bytesCarried(): number {
     return this.#carryEnd - this.#carryStart;
