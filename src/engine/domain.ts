@@ -4,6 +4,7 @@
  * `bytes` is the sum of its records' sizes and `payloadBytes` the sum of its keys' and values'
  * lengths, after every call.
  */
+import { Ghost } from './ghost.ts';
 import type { KeyIndex } from './key-index.ts';
 import type { EvictionPolicy, PolicyName } from './policy/index.ts';
 
@@ -12,6 +13,8 @@ export class Domain {
   readonly index: KeyIndex;
   policy: EvictionPolicy;
   policyName: PolicyName;
+  /** What the hit rate would be with another capacity. */
+  ghost: Ghost;
   /** No more than this many bytes of records. Infinity: whatever the node has. */
   bytesMax = Infinity;
   bytes = 0;
@@ -28,6 +31,19 @@ export class Domain {
     this.index = index;
     this.policy = policy;
     this.policyName = policyName;
+    this.ghost = new Ghost(policy);
+  }
+
+  /** What it has learnt of hit rates begins anew. The records are the caller's to hand over. */
+  setPolicy(policy: EvictionPolicy, policyName: PolicyName): void {
+    this.policy = policy;
+    this.policyName = policyName;
+    this.ghost = new Ghost(policy);
+  }
+
+  /** Memory held beside the records: index, eviction order, hit rate estimates. */
+  get tableBytes(): number {
+    return this.index.bytes + this.policy.bytes + this.ghost.bytes;
   }
 
   get items(): number {

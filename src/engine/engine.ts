@@ -17,6 +17,7 @@ import { Domain } from './domain.ts';
 import { ExpirySweep } from './expiry-sweep.ts';
 import { KeyHash } from './hash.ts';
 import { KeyIndex } from './key-index.ts';
+import { MemoryBudget } from './memory-budget.ts';
 import { createPolicy, type PolicyName } from './policy/index.ts';
 
 /** Why a record went that no command removed. */
@@ -57,13 +58,12 @@ export const MEMORY_BYTES_MIN = 1024 * 1024;
 /** What 31-bit refs can address, less the segments that are always being filled. */
 export const MEMORY_BYTES_MAX = 15.5 * 1024 ** 3;
 
-/** Of the memory for records, the share kept dead so that cleaning stays cheap. */
-const SLACK_SHARE = 0.06;
 /** With a limit that was lowered: about a millisecond's work. */
 const EVICTIONS_A_TURN = 2048;
+const EVICTIONS_A_WRITE = 64;
 const TTL_SAMPLES = 16;
-/** Segments that live records never fill: one being written, one for survivors, one to spare. */
-const SEGMENTS_KEPT = 3;
+/** The size of a record, as long as there is none to go by. */
+const RECORD_BYTES_GUESS = 128;
 
 export class Engine {
   /** Milliseconds since 1970, as the caller last said. */
@@ -75,19 +75,16 @@ export class Engine {
   readonly #domains: Array<Domain | undefined> = [];
   readonly #cleaner: Cleaner;
   readonly #sweep: ExpirySweep;
-  #memoryBytes: number;
-  /** Bytes of index and policies, refreshed whenever a segment is opened and in `maintain`. */
-  #tableBytes = 0;
-  #liveBytesMax = 0;
+  readonly #budget: MemoryBudget;
   /** Counts every eviction and relocation, so that a caller can see that its refs went stale. */
   #moves = 0;
+  #ghostsAdjustedSeconds = -1;
   /** Records that cleaning has moved. */
   relocations = 0;
 
   constructor(options: EngineOptions) {
     invariant(options.memoryBytes >= MEMORY_BYTES_MIN, 'an engine has at least 1 MiB');
     invariant(options.memoryBytes <= MEMORY_BYTES_MAX, 'an engine has at most 15.5 GiB');
-    this.#memoryBytes = options.memoryBytes;
     this.#random = options.random;
     this.#onRemoval = options.onRemoval;
     this.hash = new KeyHash(options.random.uint32(), options.random.uint32());
@@ -96,18 +93,18 @@ export class Engine {
     );
     this.#cleaner = new Cleaner(this.arena, (ref) => this.#relocate(ref));
     this.#sweep = new ExpirySweep(this.arena, (ref) => this.#expire(this.#domainOf(ref), ref));
-    this.#refreshLimits();
+    this.#budget = new MemoryBudget(options.memoryBytes, this.arena, this.#domains);
   }
 
   get memoryBytes(): number {
-    return this.#memoryBytes;
+    return this.#budget.memoryBytes;
   }
 
   /** A lower limit is reached by evicting in the calls that follow. */
   setMemoryBytes(bytes: number): void {
     invariant(bytes >= MEMORY_BYTES_MIN && bytes <= MEMORY_BYTES_MAX, '1 MiB to 15.5 GiB');
-    this.#memoryBytes = bytes;
-    this.#refreshLimits();
+    this.#budget.memoryBytes = bytes;
+    this.#budget.refresh();
   }
 
   addDomain(id: number, policyName: PolicyName): Domain {
@@ -130,8 +127,7 @@ export class Engine {
       domain.policy.removed(ref, hash);
       policy.inserted(ref, hash);
     }
-    domain.policy = policy;
-    domain.policyName = policyName;
+    domain.setPolicy(policy, policyName);
   }
 
   /** The record of this key, or 0. Counts as no use of it. */
@@ -147,9 +143,11 @@ export class Engine {
     const ref = length > KEY_LENGTH_MAX ? 0 : this.#findLive(domain, hash, bytes, start, length);
     if (ref === 0) {
       domain.misses++;
+      domain.ghost.read(hash, 0);
     } else {
       domain.hits++;
       domain.policy.accessed(ref, hash);
+      domain.ghost.read(hash, this.arena.recordBytes(ref));
     }
     return ref;
   }
@@ -189,6 +187,7 @@ export class Engine {
     const arena = this.arena;
     copyBytes(valueBytes, valueStart, arena.octets(ref), arena.valueStart(ref), valueLength);
     this.setDeadline(domain, ref, deadlineMs);
+    domain.ghost.wrote(hash, arena.recordBytes(ref), Math.floor(deadlineMs / 1000));
     return true;
   }
 
@@ -211,6 +210,8 @@ export class Engine {
     const lengthBefore = before === 0 ? 0 : this.arena.valueLength(before);
     const ref = this.#place(domain, hash, keyBytes, keyStart, keyLength, valueLength);
     if (ref === 0) return 0;
+    const deadlineSeconds = Math.floor(this.arena.deadline(ref) / 1000);
+    domain.ghost.wrote(hash, this.arena.recordBytes(ref), deadlineSeconds);
     if (valueLength > lengthBefore) {
       const start = this.arena.valueStart(ref);
       this.arena.octets(ref).fill(0, start + lengthBefore, start + valueLength);
@@ -245,10 +246,11 @@ export class Engine {
 
   /** Whether `bytes` more of records could be stored, by evicting if need be. */
   hasRoomFor(domain: Domain, bytes: number): boolean {
-    if (bytes > this.#liveBytesMax || bytes > domain.bytesMax) return false;
+    if (bytes > this.#budget.liveBytesMax || bytes > domain.bytesMax) return false;
     if (domain.policyName !== 'noeviction') return true;
     return (
-      this.arena.bytesLive + bytes <= this.#liveBytesMax && domain.bytes + bytes <= domain.bytesMax
+      this.arena.bytesLive + bytes <= this.#budget.liveBytesMax &&
+      domain.bytes + bytes <= domain.bytesMax
     );
   }
 
@@ -295,11 +297,12 @@ export class Engine {
     }
     domain.index.clear();
     domain.policy.clear();
+    domain.ghost.clear();
     domain.bytes = 0;
     domain.payloadBytes = 0;
     domain.volatileItems = 0;
     this.#moves++;
-    this.#refreshLimits();
+    this.#budget.refresh();
   }
 
   /**
@@ -310,19 +313,27 @@ export class Engine {
    * @returns the share of the records looked at that had expired; above a quarter, call again soon
    */
   maintain(budgetBytes: number): number {
-    this.#refreshLimits();
+    this.#budget.refresh();
     for (const domain of this.#domains) {
       if (domain === undefined) continue;
       domain.policy.nowSeconds = Math.floor(this.nowMs / 1000);
+      if (domain.policy.nowSeconds !== this.#ghostsAdjustedSeconds) this.#adjustGhost(domain);
       this.#shrinkDomain(domain, 0, EVICTIONS_A_TURN);
     }
-    if (this.usedBytes > this.#memoryBytes) this.#cleaner.clean(budgetBytes);
+    this.#ghostsAdjustedSeconds = Math.floor(this.nowMs / 1000);
+    if (this.usedBytes > this.#budget.memoryBytes) this.#cleaner.clean(budgetBytes);
     else this.#cleaner.cleanWhenIdle(budgetBytes);
     return this.#sweep.run(this.nowMs, budgetBytes);
   }
 
+  #adjustGhost(domain: Domain): void {
+    const capacityBytes = Math.min(domain.bytesMax, this.#budget.liveBytesMax);
+    const recordBytesMean = domain.items === 0 ? RECORD_BYTES_GUESS : domain.bytes / domain.items;
+    domain.ghost.adjust(capacityBytes, recordBytesMean, Math.floor(this.nowMs / 1000));
+  }
+
   report(): MemoryReport {
-    this.#refreshLimits();
+    this.#budget.refresh();
     let payloadBytes = 0;
     let items = 0;
     let indexBytes = 0;
@@ -332,11 +343,11 @@ export class Engine {
       payloadBytes += domain.payloadBytes;
       items += domain.items;
       indexBytes += domain.index.bytes;
-      policyBytes += domain.policy.bytes;
+      policyBytes += domain.policy.bytes + domain.ghost.bytes;
     }
     const usedBytes = this.usedBytes;
     return {
-      limitBytes: this.#memoryBytes,
+      limitBytes: this.#budget.memoryBytes,
       usedBytes,
       liveBytes: this.arena.bytesLive,
       payloadBytes,
@@ -350,7 +361,7 @@ export class Engine {
 
   /** Memory held for records, index and policies. */
   get usedBytes(): number {
-    return this.arena.bytesReserved + this.#tableBytes;
+    return this.#budget.usedBytes;
   }
 
   /** Seconds since the record was used; see `EvictionPolicy.idleSeconds`. */
@@ -479,12 +490,19 @@ export class Engine {
     arena.free(ref);
   }
 
-  /** Evicts until the domain and the node hold room for `bytes` more; at most `countMax` records. */
+  /**
+   * Evicts until the domain and the node hold room for `bytes` more. Where the limit itself was
+   * lowered there may be much to evict: it is then approached in turns of `countMax` records.
+   */
   #shrinkDomain(domain: Domain, bytes: number, countMax: number): boolean {
-    const arena = this.arena;
+    const { arena } = this;
+    const liveBefore = arena.bytesLive;
     let count = 0;
-    while (domain.bytes + bytes > domain.bytesMax || arena.bytesLive + bytes > this.#liveBytesMax) {
-      if (count++ === countMax) return false;
+    while (
+      domain.bytes + bytes > domain.bytesMax ||
+      arena.bytesLive + bytes > this.#budget.liveBytesMax
+    ) {
+      if (count++ >= countMax && liveBefore - arena.bytesLive >= bytes) return true;
       if (!this.#evictOne(domain)) return false;
     }
     return true;
@@ -492,19 +510,20 @@ export class Engine {
 
   /** Sees to it that a record of this size can be made for the domain. */
   #makeRoom(domain: Domain, bytes: number): boolean {
-    if (bytes > this.#liveBytesMax || bytes > domain.bytesMax) return false;
-    if (!this.#shrinkDomain(domain, bytes, Infinity)) return false;
+    if (bytes > this.#budget.liveBytesMax || bytes > domain.bytesMax) return false;
+    if (!this.#shrinkDomain(domain, bytes, EVICTIONS_A_WRITE)) return false;
     return this.arena.hasHole(bytes) || this.#makeRoomInSegment(domain, bytes);
   }
 
   /** The same, and not by a hole: a record of any smaller size will do as well. */
   #makeRoomInSegment(domain: Domain, bytes: number): boolean {
     const { arena } = this;
-    if (this.#segmentsShort(1)) this.#cleaner.cleanAtPaceOf(bytes);
+    if (this.#budget.isShort) this.#cleaner.cleanAtPaceOf(bytes);
     let cleanedInVain = 0;
     while (!arena.fits(bytes, STREAM_WRITES)) {
-      this.#refreshLimits();
-      if (this.#mayOpenSegmentFor(bytes) && arena.openSegment(bytes, STREAM_WRITES)) return true;
+      this.#budget.refresh();
+      if (this.#budget.mayOpenSegmentFor(bytes) && arena.openSegment(bytes, STREAM_WRITES))
+        return true;
       const reservedBefore = arena.bytesReserved;
       this.#cleaner.clean(arena.segmentBytes);
       if (arena.bytesReserved < reservedBefore || ++cleanedInVain < 2) continue;
@@ -512,13 +531,6 @@ export class Engine {
       if (!this.#evictBytes(domain, arena.segmentBytes >>> 2)) return false;
     }
     return true;
-  }
-
-  /** Keeps room for a segment of survivors, and for tables that grow with the records. */
-  #mayOpenSegmentFor(bytes: number): boolean {
-    const { arena } = this;
-    const kept = arena.segmentBytes + (arena.segmentBytes >>> 1);
-    return this.usedBytes + arena.segmentBytesFor(bytes) + kept <= this.#memoryBytes;
   }
 
   #evictBytes(domain: Domain, bytes: number): boolean {
@@ -536,11 +548,6 @@ export class Engine {
     this.#moves++;
     this.#removeUnasked(domain, victim, 'evicted');
     return true;
-  }
-
-  /** Whether fewer than `count` segments could be opened beyond the survivors' reserve. */
-  #segmentsShort(count: number): boolean {
-    return this.usedBytes + (count + 2) * this.arena.segmentBytes > this.#memoryBytes;
   }
 
   #relocate(ref: number): void {
@@ -562,19 +569,6 @@ export class Engine {
     const domain = this.#domains[this.arena.domain(ref)];
     invariant(domain !== undefined, 'a live record belongs to a domain');
     return domain;
-  }
-
-  #refreshLimits(): void {
-    let tableBytes = this.arena.tableBytes;
-    for (const domain of this.#domains) {
-      if (domain !== undefined) tableBytes += domain.index.bytes + domain.policy.bytes;
-    }
-    this.#tableBytes = tableBytes;
-    const forRecords = this.#memoryBytes - tableBytes;
-    this.#liveBytesMax = Math.max(
-      0,
-      Math.floor(forRecords * (1 - SLACK_SHARE)) - SEGMENTS_KEPT * this.arena.segmentBytes,
-    );
   }
 }
 

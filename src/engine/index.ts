@@ -3,8 +3,9 @@
  * its limit. Pure and synchronous; time is told, never asked.
  *
  * In reading order: `arena.ts` (records in segments), `hash.ts` and `key-index.ts` (finding them),
- * `policy/` (which go first), `domain.ts` (a tenant's share), `segment-walk.ts`, and `engine.ts`,
- * which ties them together: storing, making room, cleaning, expiring.
+ * `policy/` (which go first), `ghost.ts` (hit rates at other sizes), `domain.ts` (a tenant's share),
+ * `memory-budget.ts`, `cleaner.ts` and `expiry-sweep.ts` (winning space back), and `engine.ts`, which
+ * ties them together.
  */
 export { KEY_LENGTH_MAX, VALUE_LENGTH_MAX } from './arena.ts';
 export type { Domain } from './domain.ts';

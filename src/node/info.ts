@@ -108,6 +108,12 @@ function engine(node: CacheNode): readonly Field[] {
     ['overhead_bytes_per_item', report.overheadBytesPerItem.toFixed(1)],
     ['fragmentation', report.fragmentation.toFixed(3)],
     ['relocations', node.engine.relocations],
+    ...node.defaultDomain.ghost
+      .estimates()
+      .map(({ capacityFactor, hitRate }): Field => [
+        `hit_rate_at_${capacityFactor}x_memory`,
+        hitRate === undefined ? 'unknown' : hitRate.toFixed(4),
+      ]),
   ];
 }
 

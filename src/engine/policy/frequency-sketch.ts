@@ -35,15 +35,17 @@ export class FrequencySketch {
   /** A block's number: the chunk's place in the directory above, the block in its chunk below. */
   #chunkShift = 0;
   #halvings = 0;
-  #chunkBytes = 0;
 
   constructor() {
     this.clear();
   }
 
-  /** Memory held, in bytes. */
+  /**
+   * Memory that it holds or is going to hold, in bytes: chunks are shared until they are written,
+   * which goes fast once records begin to be evicted, when memory is short.
+   */
   get bytes(): number {
-    return this.#chunkBytes + this.#chunks.length * DIRECTORY_ENTRY_BYTES;
+    return this.counterBytes + this.#chunks.length * DIRECTORY_ENTRY_BYTES;
   }
 
   /** Its size as far as accuracy goes: that of all chunks, were none shared. */
@@ -91,7 +93,6 @@ export class FrequencySketch {
       doubled.set(words, words.length);
       this.#chunks = [{ words: doubled, halvings, places: 1 }];
       this.#chunkShift++;
-      this.#chunkBytes *= 2;
     } else {
       for (const chunk of this.#chunks) chunk.places *= 2;
       this.#chunks = this.#chunks.concat(this.#chunks);
@@ -103,7 +104,6 @@ export class FrequencySketch {
   clear(): void {
     const words = new Uint32Array(BLOCKS_MIN << BLOCK_WORDS_LOG2);
     this.#chunks = [{ words, halvings: 0, places: 1 }];
-    this.#chunkBytes = words.byteLength;
     this.#blockMask = BLOCKS_MIN - 1;
     this.#chunkShift = Math.log2(BLOCKS_MIN);
     this.#halvings = 0;
@@ -125,7 +125,6 @@ export class FrequencySketch {
     chunk.places--;
     const words = chunk.words.slice();
     this.#chunks[place] = { words, halvings: chunk.halvings, places: 1 };
-    this.#chunkBytes += words.byteLength;
     return words;
   }
 }

@@ -23,6 +23,15 @@ export interface PolicyLinks {
   recordBytes(ref: number): number;
 }
 
+/**
+ * How a policy asks for larger tables. It says what it wants; the owner makes room, and grants it
+ * where there is memory. Until then the policy makes do with what it has.
+ */
+export interface TableGrowth {
+  wantedBytes: number;
+  isGranted: boolean;
+}
+
 export interface EvictionPolicy {
   /** Seconds since any fixed moment. The owner keeps it current; it never goes back. */
   nowSeconds: number;
@@ -51,4 +60,6 @@ export interface EvictionPolicy {
   miniature(links: PolicyLinks): EvictionPolicy;
   /** Memory held beside the records, in bytes. */
   readonly bytes: number;
+  /** Absent where the tables never grow by much at once. */
+  readonly growth?: TableGrowth;
 }

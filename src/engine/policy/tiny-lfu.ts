@@ -20,7 +20,7 @@
  */
 import { AgingClock } from './aging-clock.ts';
 import { FREQUENCY_MAX, FrequencySketch } from './frequency-sketch.ts';
-import type { EvictionPolicy, PolicyLinks } from './policy.ts';
+import type { EvictionPolicy, PolicyLinks, TableGrowth } from './policy.ts';
 import { RecordQueues } from './record-queues.ts';
 import { WindowTuner, type WindowShare } from './window-tuner.ts';
 import { Xorshift } from './xorshift.ts';
@@ -68,6 +68,7 @@ export class TinyLfuPolicy implements EvictionPolicy {
   /** The weight in each queue. */
   readonly #bytes = new Float64Array(QUEUES);
   #bytesResident = 0;
+  readonly growth: TableGrowth = { wantedBytes: 0, isGranted: true };
   #records = 0;
   #requests = 0;
   #insertsSinceVictim = INSERTS_WITHOUT_PRESSURE;
@@ -211,8 +212,12 @@ export class TinyLfuPolicy implements EvictionPolicy {
     const bytes = this.#sketch.counterBytes;
     const small = Math.min(this.#records * SKETCH_BYTES_PER_RECORD_SMALL, SKETCH_BYTES_SMALL);
     const wanted = Math.max(small, this.#records * SKETCH_BYTES_PER_RECORD);
-    if (bytes < wanted) this.#sketch.double();
-    else if (bytes > SKETCH_BYTES_SMALL && bytes > wanted * SKETCH_SHRINK_FACTOR) {
+    if (bytes < wanted) {
+      this.growth.wantedBytes = bytes;
+      if (!this.growth.isGranted && bytes >= SKETCH_BYTES_SMALL) return;
+      this.#sketch.double();
+      this.growth.wantedBytes = 0;
+    } else if (bytes > SKETCH_BYTES_SMALL && bytes > wanted * SKETCH_SHRINK_FACTOR) {
       this.#sketch.clear();
     }
   }
