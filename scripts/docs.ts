@@ -3,7 +3,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { commandsPage } from './docs/commands.ts';
+import { differencesPage } from './docs/differences.ts';
 import { errorsPage } from './docs/errors.ts';
+import { redisCommandsPage } from './docs/redis-commands.ts';
 import { settingsPage } from './docs/settings.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -13,7 +15,9 @@ export async function generatedPages(): Promise<ReadonlyMap<string, string>> {
   const options = { ...(await resolveConfig(join(root, 'package.json'))), parser: 'markdown' };
   const pages = [
     ['docs/commands.md', await commandsPage()],
+    ['docs/differences.md', differencesPage()],
     ['docs/errors.md', errorsPage()],
+    ['docs/redis-commands.md', redisCommandsPage()],
     ['docs/settings.md', settingsPage()],
   ] as const;
   const formatted = pages.map(async ([path, text]) => [path, await format(text, options)] as const);

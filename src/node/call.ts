@@ -4,11 +4,12 @@
  * One object serves all calls of a node, one after another, so that a call allocates nothing.
  */
 import type { Domain, Engine } from '../engine/index.ts';
-import { writeError, writeEncoded, writeNull, REPLIES, type RespVersion } from '../resp/index.ts';
-import type { OutputBuffer } from '../runtime/index.ts';
+import { REPLIES, writeEncoded, writeInteger, writeNull, type RespVersion } from '../resp/index.ts';
+import { invariant, type OutputBuffer } from '../runtime/index.ts';
 import type { Command } from './command.ts';
 import { ERRORS } from './errors.ts';
 import type { CacheNode } from './node.ts';
+import { parseInteger } from './numbers.ts';
 import type { Session } from './session.ts';
 
 export class Call {
@@ -78,6 +79,20 @@ export class Call {
   read(index: number): number {
     const session = this.session;
     if (session.isTracking) this.node.tracking.remember(session, this, index);
+    return this.readToWrite(index);
+  }
+
+  /** Like `read`, but counts as no use of the key. */
+  peek(index: number): number {
+    const session = this.session;
+    if (session.isTracking) this.node.tracking.remember(session, this, index);
+    const start = this.starts[index];
+    return this.engine.readUntouched(this.domain, this.bytes, start, this.length(index));
+  }
+
+  /** Like `read`, for commands that also write the key: such a client is not told of its change. */
+  readToWrite(index: number): number {
+    const session = this.session;
     const start = this.starts[index];
     const length = this.ends[index] - start;
     if (session.noTouch) return this.engine.readUntouched(this.domain, this.bytes, start, length);
@@ -114,14 +129,70 @@ export class Call {
     deadlineMs: number,
     replyStart = this.out.length,
   ): boolean {
-    if (this.length(key) > this.node.settings.keyBytesMax) {
-      this.failKeyTooLong(key);
+    const { keyBytesMax, valueBytesMax } = this.node.settings;
+    const start = this.starts[value];
+    const end = this.ends[value];
+    if (this.length(key) > keyBytesMax || end - start > valueBytesMax) {
+      this.out.length = replyStart;
+      this.fitsLimits(key, end - start);
       return false;
     }
-    if (this.store(key, this.bytes, this.starts[value], this.ends[value], deadlineMs)) return true;
+    if (this.store(key, this.bytes, start, end, deadlineMs)) return true;
     this.out.length = replyStart;
     this.fail(ERRORS.noRoom);
     return false;
+  }
+
+  /** Whether the key in this argument, and a value so long, are within limits; else says so. */
+  fitsLimits(index: number, valueLength: number): boolean {
+    const { keyBytesMax, valueBytesMax } = this.node.settings;
+    if (this.length(index) > keyBytesMax) {
+      this.fail(`ERR key of ${this.length(index)} bytes exceeds the limit of ${keyBytesMax} bytes`);
+      return false;
+    }
+    if (valueLength > valueBytesMax) {
+      this.fail(ERRORS.valueTooLong);
+      return false;
+    }
+    return true;
+  }
+
+  /** Whether there can be room for so many bytes of keys and values; else says so. */
+  hasRoomFor(bytes: number): boolean {
+    if (this.engine.hasRoomFor(this.domain, bytes)) return true;
+    this.fail(ERRORS.noRoom);
+    return false;
+  }
+
+  /**
+   * Makes room for a value of this length at the key in this argument, or replies with an error. A
+   * `resize` to that length, which is to follow at once, then succeeds.
+   */
+  reserve(index: number, valueLength: number): boolean {
+    if (!this.fitsLimits(index, valueLength)) return false;
+    if (this.engine.reserve(this.domain, this.length(index), valueLength)) return true;
+    this.fail(ERRORS.noRoom);
+    return false;
+  }
+
+  /** Gives the value of the key in this argument a length, after `reserve`; see `Engine.resize`. */
+  resize(index: number, valueLength: number): number {
+    const start = this.starts[index];
+    const ref = this.engine.resize(
+      this.domain,
+      this.bytes,
+      start,
+      this.ends[index] - start,
+      valueLength,
+    );
+    invariant(ref !== 0, 'there is room after reserve');
+    return ref;
+  }
+
+  /** Removes the record of the key in this argument. */
+  remove(index: number, ref: number): void {
+    this.engine.remove(this.domain, ref);
+    this.changed(index);
   }
 
   /** The key in this argument has a new value, a new deadline, or is gone. */
@@ -132,25 +203,43 @@ export class Call {
     }
   }
 
-  /** Replies with an error. `text` begins with its code, such as `ERR`. */
+  /**
+   * Replies with an error. `text` begins with its code, such as `ERR`; each character of it is a
+   * byte, as `text()` gives arguments. Line ends become spaces, except at the end, where they go.
+   */
   fail(text: string): void {
     this.failed = true;
     this.node.countError(text);
-    writeError(this.out, text);
+    const line = text.replace(/[\r\n]+$/, '').replaceAll(/[\r\n]/g, ' ');
+    writeEncoded(this.out, Buffer.from(`-${line}\r\n`, 'latin1'));
   }
 
   failArity(): void {
     this.fail(`ERR wrong number of arguments for '${this.commandName}' command`);
   }
 
-  failKeyTooLong(index: number): void {
-    const limit = this.node.settings.keyBytesMax;
-    this.fail(`ERR key of ${this.length(index)} bytes exceeds the limit of ${limit} bytes`);
-  }
-
   /** As error texts name it. */
   get commandName(): string {
     return this.command?.fullName ?? '';
+  }
+
+  /** The integer in an argument, see `parseInteger`; NaN after it has replied with an error. */
+  integer(index: number, errorText: string = ERRORS.notInteger): number {
+    const value = parseInteger(this.bytes, this.starts[index], this.ends[index]);
+    if (Number.isNaN(value)) this.fail(errorText);
+    return value;
+  }
+
+  /** Like `integer`, for one that must be from `min` to `max`. */
+  integerWithin(index: number, min: number, max: number): number {
+    const value = this.integer(index);
+    if (Number.isNaN(value) || (value >= min && value <= max)) return value;
+    this.fail(`ERR value is out of range, value must between ${min} and ${max}`);
+    return NaN;
+  }
+
+  replyInteger(value: number): void {
+    writeInteger(this.out, value);
   }
 
   ok(): void {

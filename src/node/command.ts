@@ -13,12 +13,10 @@ export type CommandFlag =
   | 'noscript'
   | 'loading'
   | 'stale'
+  | 'asking'
   | 'fast'
   | 'no_auth'
-  | 'no_async_loading'
-  | 'no_multi'
-  | 'allow_busy'
-  | 'movablekeys';
+  | 'allow_busy';
 
 export type CommandGroup =
   'string' | 'generic' | 'bitmap' | 'connection' | 'server' | 'cluster' | 'lease';
@@ -28,6 +26,8 @@ export interface KeyPositions {
   readonly first: number;
   readonly last: number;
   readonly step: number;
+  /** Redis' words for what is done to them, as in `RW access update`. */
+  readonly access: string;
 }
 
 export interface CommandSpec {
@@ -36,8 +36,12 @@ export interface CommandSpec {
   /** The number of arguments, the name included; negative: at least so many. */
   readonly arity: number;
   readonly flags: readonly CommandFlag[];
-  readonly keys?: KeyPositions;
+  readonly keys?: readonly KeyPositions[];
   readonly group: CommandGroup;
+  /** Redis' access categories, in the place of the one that follows from the group. */
+  readonly categories?: readonly string[];
+  /** Redis' hints for proxies and cluster clients. */
+  readonly tips?: readonly string[];
   /** One sentence, for `COMMAND DOCS` and the reference page. */
   readonly summary: string;
   /** As `COMMAND DOCS` gives it: the version of Redis that has the command; ours have none. */

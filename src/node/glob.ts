@@ -1,4 +1,11 @@
-/** Patterns as `KEYS`, `SCAN` and `CONFIG GET` take them: `*`, `?`, `[a-z]`, `[^a]`, `\x`. */
+/**
+ * Patterns over bytes, as `KEYS`, `SCAN` and `CONFIG GET` take them: `*`, `?`, `[abc]`, `[^a-z]`,
+ * and a backslash that takes the next byte as it is.
+ *
+ * What is left open there is as in Redis: a set without its `]` ends with the pattern; `[]` matches
+ * nothing; the ends of a range may be swapped; ranges order bytes from 128 on before 0, as signed
+ * characters.
+ */
 
 const STAR = 0x2a;
 const QUESTION = 0x3f;
@@ -9,99 +16,122 @@ const DASH = 0x2d;
 const BACKSLASH = 0x5c;
 
 export interface GlobOptions {
+  /** Whether letters from A to Z match in either case. */
   ignoreCase?: boolean;
 }
 
+/** Whether all of `bytes[start, end)` matches; by default all of `bytes`. */
+export type GlobMatcher = (bytes: Uint8Array, start?: number, end?: number) => boolean;
+
+/** What one byte is compared with: a byte, any byte, or a set of them; or a star. */
+type Part = number | 'any' | 'star' | Uint8Array;
+
 /**
- * A function that tells whether all of `bytes[start, end)` matches the pattern.
- *
- * Takes time proportional to pattern times text: of the stars only the last can be given more.
+ * Reads a pattern once, to match it often. A match takes time proportional to pattern times text,
+ * however many stars there are: only the last of them can be given more.
  */
-export function globMatcher(
-  pattern: Uint8Array,
-  options: GlobOptions = {},
-): (bytes: Uint8Array, start?: number, end?: number) => boolean {
-  const fold = options.ignoreCase === true ? lower : same;
-  return (bytes, start = 0, end = bytes.length) => {
-    let at = start;
-    let part = 0;
-    let starPart = -1;
-    let starAt = 0;
-    while (at < end) {
-      if (part < pattern.length && pattern[part] === STAR) {
-        starPart = ++part;
-        starAt = at;
-        continue;
-      }
-      const next = part < pattern.length ? matchOne(pattern, part, fold(bytes[at]), fold) : -1;
-      if (next !== -1) {
-        part = next;
-        at++;
-      } else if (starPart === -1) {
-        return false;
-      } else {
-        part = starPart;
-        at = ++starAt;
-      }
-    }
-    while (part < pattern.length && pattern[part] === STAR) part++;
-    return part >= pattern.length;
-  };
+export function globMatcher(pattern: Uint8Array, options: GlobOptions = {}): GlobMatcher {
+  if (pattern.length === 1 && pattern[0] === STAR) return () => true;
+  const parts = compile(pattern);
+  if (options.ignoreCase === true) foldCase(parts);
+  return (bytes, start = 0, end = bytes.length) => matches(parts, bytes, start, end);
 }
 
-function same(byte: number): number {
-  return byte;
-}
-
-function lower(byte: number): number {
-  return byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
-}
-
-/** The position after the part at `part` where it matches the byte, else -1. */
-function matchOne(
-  pattern: Uint8Array,
-  part: number,
-  byte: number,
-  fold: (byte: number) => number,
-): number {
-  switch (pattern[part]) {
-    case QUESTION:
-      return part + 1;
-    case OPEN:
-      return matchSet(pattern, part + 1, byte, fold);
-    case BACKSLASH: {
-      const literal = part + 1 < pattern.length ? part + 1 : part;
-      return fold(pattern[literal]) === byte ? literal + 1 : -1;
-    }
-    default:
-      return fold(pattern[part]) === byte ? part + 1 : -1;
-  }
-}
-
-/** A set that is never closed ends with the pattern. */
-function matchSet(
-  pattern: Uint8Array,
-  start: number,
-  byte: number,
-  fold: (byte: number) => number,
-): number {
-  let part = start;
-  const negated = pattern[part] === CARET;
-  if (negated) part++;
-  let found = false;
-  while (part < pattern.length && pattern[part] !== CLOSE) {
-    if (pattern[part] === BACKSLASH && part + 1 < pattern.length) {
+function matches(parts: readonly Part[], bytes: Uint8Array, start: number, end: number): boolean {
+  // An empty text is compared with no part, not even with the two stars of `**`.
+  if (start === end) return parts.length === 0;
+  let at = start;
+  let part = 0;
+  let starPart = -1;
+  let starAt = 0;
+  while (at < end) {
+    if (part < parts.length && parts[part] === 'star') {
+      starPart = part++;
+      starAt = at;
+    } else if (part < parts.length && accepts(parts[part], bytes[at])) {
       part++;
-      if (fold(pattern[part]) === byte) found = true;
-    } else if (part + 2 < pattern.length && pattern[part + 1] === DASH) {
-      const one = fold(pattern[part]);
-      const other = fold(pattern[part + 2]);
-      if (byte >= Math.min(one, other) && byte <= Math.max(one, other)) found = true;
-      part += 2;
-    } else if (fold(pattern[part]) === byte) {
-      found = true;
+      at++;
+    } else if (starPart >= 0) {
+      part = starPart + 1;
+      at = ++starAt;
+    } else {
+      return false;
     }
-    part++;
   }
-  return found === negated ? -1 : Math.min(part + 1, pattern.length);
+  while (part < parts.length && parts[part] === 'star') part++;
+  return part === parts.length;
+}
+
+function accepts(part: Part, byte: number): boolean {
+  if (typeof part === 'number') return part === byte;
+  return part === 'any' || (part !== 'star' && part[byte] === 1);
+}
+
+function compile(pattern: Uint8Array): Part[] {
+  const parts: Part[] = [];
+  let at = 0;
+  while (at < pattern.length) {
+    const byte = pattern[at];
+    if (byte === STAR) {
+      if (parts.at(-1) !== 'star') parts.push('star');
+      at++;
+    } else if (byte === QUESTION) {
+      parts.push('any');
+      at++;
+    } else if (byte === OPEN) {
+      const members = new Uint8Array(256);
+      at = readSet(pattern, at + 1, members);
+      parts.push(members);
+    } else {
+      if (byte === BACKSLASH && at + 1 < pattern.length) at++;
+      parts.push(pattern[at++]);
+    }
+  }
+  return parts;
+}
+
+/** Reads a set whose `[` is before `from`; returns the position after it. */
+function readSet(pattern: Uint8Array, from: number, members: Uint8Array): number {
+  const { length } = pattern;
+  const isNegated = from < length && pattern[from] === CARET;
+  let at = isNegated ? from + 1 : from;
+  while (at < length && pattern[at] !== CLOSE) {
+    if (pattern[at] === BACKSLASH && at + 1 < length) {
+      members[pattern[at + 1]] = 1;
+      at += 2;
+    } else if (at + 2 < length && pattern[at + 1] === DASH) {
+      addRange(members, pattern[at], pattern[at + 2]);
+      at += 3;
+    } else {
+      members[pattern[at++]] = 1;
+    }
+  }
+  if (isNegated) for (let byte = 0; byte < 256; byte++) members[byte] ^= 1;
+  return at + 1;
+}
+
+function addRange(members: Uint8Array, one: number, other: number): void {
+  const first = Math.min(signed(one), signed(other));
+  const last = Math.max(signed(one), signed(other));
+  for (let value = first; value <= last; value++) members[value & 0xff] = 1;
+}
+
+function signed(byte: number): number {
+  return (byte << 24) >> 24;
+}
+
+function foldCase(parts: Part[]): void {
+  for (const [index, part] of parts.entries()) {
+    if (part === 'any' || part === 'star') continue;
+    const members = new Uint8Array(256);
+    for (let byte = 0; byte < 256; byte++) {
+      if (accepts(part, byte)) members[byte] = members[otherCase(byte)] = 1;
+    }
+    parts[index] = members;
+  }
+}
+
+function otherCase(byte: number): number {
+  const lower = byte | 0x20;
+  return lower >= 0x61 && lower <= 0x7a ? byte ^ 0x20 : byte;
 }

@@ -19,6 +19,7 @@ import type { Command } from './command.ts';
 import { CommandTable } from './command-table.ts';
 import { COMMANDS } from './commands/index.ts';
 import { NODE_SETTINGS, requestLimits, type NodeOptions, type NodeSettings } from './config.ts';
+import { LongCommands } from './long-commands.ts';
 import { refusalOf } from './refusal.ts';
 import { Session } from './session.ts';
 import { SlowLog } from './slow-log.ts';
@@ -65,6 +66,7 @@ export class CacheNode {
   readonly stats = new NodeStats();
   readonly slowLog = new SlowLog();
   readonly tracking: Tracking;
+  readonly longCommands = new LongCommands(this);
   readonly sessions = new Map<number, Session>();
   readonly nodeId: string;
   readonly processFacts: () => ProcessFacts;
@@ -178,11 +180,11 @@ export class CacheNode {
     const lengthBefore = this.out.length;
     const command = this.#resolve(call);
     if (command !== undefined) this.#run(call, command);
+    if (session.replyMode !== 'on') this.#muteReply(session, lengthBefore);
     if (this.tracking.isUsed) {
       this.tracking.commandDone(session);
       this.tracking.writePendingOwn(this.out);
     }
-    if (session.replyMode !== 'on') this.#muteReply(session, lengthBefore);
   }
 
   #run(call: Call, command: Command): void {

@@ -46,17 +46,27 @@ function subcommandOf(call: Call, container: Command): Command | undefined {
 }
 
 function unknownCommand(call: Call): string {
-  const name = call.text(0).slice(0, NAME_SHOWN_MAX);
+  const name = shownText(call.text(0));
   let shown = '';
   for (let i = 1; i < call.count && shown.length < NAME_SHOWN_MAX; i++) {
     const lengthMax = NAME_SHOWN_MAX - shown.length;
     const start = call.starts[i];
-    shown += `'${latin1(call.bytes, start, Math.min(call.ends[i], start + lengthMax))}' `;
+    const end = Math.min(call.ends[i], start + lengthMax);
+    shown += `'${shownText(latin1(call.bytes, start, end))}' `;
   }
   return `ERR unknown command '${name}', with args beginning with: ${shown}`;
 }
 
 function unknownSubcommand(call: Call, container: Command): string {
-  const name = call.text(1).slice(0, NAME_SHOWN_MAX);
+  const name = shownText(call.text(1));
   return `ERR unknown subcommand '${name}'. Try ${container.spec.name.toUpperCase()} HELP.`;
+}
+
+function shownText(text: string): string {
+  return quotable(text.slice(0, NAME_SHOWN_MAX));
+}
+
+/** As Redis quotes in its errors what a client sent: only up to a NUL. */
+export function quotable(text: string): string {
+  return text.split('\0', 1)[0];
 }

@@ -295,6 +295,7 @@ type Sub = Pick<CommandSpec, 'name' | 'arity' | 'summary' | 'syntax' | 'since'> 
   run: (call: Call) => void;
   flags?: CommandSpec['flags'];
   complexity?: string;
+  tips?: readonly string[];
 };
 
 const connectionFlags: CommandSpec['flags'] = ['noscript', 'loading', 'stale'];
@@ -339,6 +340,7 @@ const SUBCOMMANDS: readonly CommandSpec[] = [
   sub({
     name: 'info',
     arity: 2,
+    tips: ['nondeterministic_output'],
     summary: 'Describes this connection.',
     syntax: '',
     since: '6.2.0',
@@ -347,6 +349,7 @@ const SUBCOMMANDS: readonly CommandSpec[] = [
   sub({
     name: 'list',
     arity: -2,
+    tips: ['nondeterministic_output'],
     summary: 'Describes the connections.',
     syntax: '[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]',
     since: '2.4.0',

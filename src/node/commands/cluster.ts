@@ -2,7 +2,6 @@
 import { SLOT_COUNT, slotOfKey } from '../../cluster/index.ts';
 import {
   writeArrayHeader,
-  writeBulk,
   writeBulkText,
   writeInteger,
   writeMapHeader,
@@ -11,8 +10,8 @@ import {
 import type { Call } from '../call.ts';
 import type { CommandSpec } from '../command.ts';
 import { parseInteger } from '../numbers.ts';
-import { scanInSteps } from '../scan-steps.ts';
 import { helpCommand } from './help.ts';
+import { KeyCollector } from './keyspace.ts';
 
 const group = 'cluster';
 const LAST_SLOT = SLOT_COUNT - 1;
@@ -106,17 +105,15 @@ function slotArgument(call: Call): number | undefined {
 function countKeysInSlot(call: Call): void {
   const slot = slotArgument(call);
   if (slot === undefined) return;
-  let count = 0;
-  const { arena } = call.engine;
-  scanInSteps(
-    call,
-    (ref) => {
-      const start = arena.keyStart(ref);
-      if (slotOfKey(arena.octets(ref), start, start + arena.keyLength(ref)) === slot) count++;
-      return true;
-    },
-    (out) => writeInteger(out, count),
-  );
+  const collector = new KeyCollector(call, isInSlot(slot), { isCountOnly: true });
+  call.node.longCommands.start(call, {
+    step: () => collector.step(),
+    reply: (out) => writeInteger(out, collector.count),
+  });
+}
+
+function isInSlot(slot: number): (octets: Uint8Array, start: number, end: number) => boolean {
+  return (octets, start, end) => slotOfKey(octets, start, end) === slot;
 }
 
 function getKeysInSlot(call: Call): void {
@@ -131,25 +128,7 @@ function getKeysInSlot(call: Call): void {
     call.fail('ERR Invalid number of keys');
     return;
   }
-  const keys: string[] = [];
-  const { arena } = call.engine;
-  scanInSteps(
-    call,
-    (ref) => {
-      if (keys.length >= countMax) return false;
-      const start = arena.keyStart(ref);
-      const end = start + arena.keyLength(ref);
-      const octets = arena.octets(ref);
-      if (slotOfKey(octets, start, end) === slot) {
-        keys.push(Buffer.from(octets.slice(start, end)).toString('latin1'));
-      }
-      return keys.length < countMax;
-    },
-    (out) => {
-      writeArrayHeader(out, keys.length);
-      for (const key of keys) writeBulk(out, Buffer.from(key, 'latin1'));
-    },
-  );
+  call.node.longCommands.start(call, new KeyCollector(call, isInSlot(slot), { countMax }));
 }
 
 function replicas(call: Call): void {
@@ -160,17 +139,22 @@ function replicas(call: Call): void {
 type Sub = Pick<CommandSpec, 'name' | 'arity' | 'summary' | 'syntax' | 'since'> & {
   run: (call: Call) => void;
   complexity?: string;
+  flags?: CommandSpec['flags'];
+  tips?: readonly string[];
   maySlow?: boolean;
 };
 
 function sub(spec: Sub): CommandSpec {
-  return { flags: ['loading', 'stale'], complexity: 'O(1)', ...spec, group };
+  return { flags: ['stale'], complexity: 'O(1)', ...spec, group };
 }
+
+const varies = ['nondeterministic_output'];
 
 const SUBCOMMANDS: readonly CommandSpec[] = [
   sub({
     name: 'slots',
     arity: 2,
+    tips: varies,
     summary: 'Returns which node serves which slots.',
     syntax: '',
     since: '3.0.0',
@@ -179,6 +163,7 @@ const SUBCOMMANDS: readonly CommandSpec[] = [
   sub({
     name: 'shards',
     arity: 2,
+    tips: varies,
     summary: 'Returns the shards, their slots and nodes.',
     syntax: '',
     since: '7.0.0',
@@ -187,6 +172,7 @@ const SUBCOMMANDS: readonly CommandSpec[] = [
   sub({
     name: 'nodes',
     arity: 2,
+    tips: varies,
     summary: 'Returns a line for each node.',
     syntax: '',
     since: '3.0.0',
@@ -195,6 +181,7 @@ const SUBCOMMANDS: readonly CommandSpec[] = [
   sub({
     name: 'info',
     arity: 2,
+    tips: varies,
     summary: 'Returns the state of the cluster.',
     syntax: '',
     since: '3.0.0',
@@ -236,6 +223,7 @@ const SUBCOMMANDS: readonly CommandSpec[] = [
   sub({
     name: 'getkeysinslot',
     arity: 4,
+    tips: varies,
     summary: 'Returns some keys of a slot.',
     syntax: 'slot count',
     since: '3.0.0',
@@ -245,6 +233,7 @@ const SUBCOMMANDS: readonly CommandSpec[] = [
   sub({
     name: 'links',
     arity: 2,
+    tips: varies,
     summary: 'Returns the links to other nodes; a node that stands alone has none.',
     syntax: '',
     since: '7.0.0',
@@ -253,6 +242,8 @@ const SUBCOMMANDS: readonly CommandSpec[] = [
   sub({
     name: 'replicas',
     arity: 3,
+    flags: ['admin', 'stale'],
+    tips: varies,
     summary: 'Returns the replicas of a node.',
     syntax: 'node-id',
     since: '5.0.0',
@@ -264,7 +255,8 @@ function mode(name: string, summary: string, readonlyMode: boolean | undefined):
   return {
     name,
     arity: 1,
-    flags: ['loading', 'stale', 'fast'],
+    flags: name === 'asking' ? ['fast'] : ['loading', 'stale', 'fast'],
+    categories: ['connection'],
     group,
     summary,
     since: '3.0.0',

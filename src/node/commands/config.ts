@@ -66,6 +66,7 @@ function rewrite(call: Call): void {
 
 type Sub = Pick<CommandSpec, 'name' | 'arity' | 'summary' | 'syntax' | 'complexity'> & {
   run: (call: Call) => void;
+  tips?: readonly string[];
 };
 
 function sub(spec: Sub): CommandSpec {
@@ -84,6 +85,7 @@ const SUBCOMMANDS: readonly CommandSpec[] = [
   sub({
     name: 'set',
     arity: -4,
+    tips: ['request_policy:all_nodes', 'response_policy:all_succeeded'],
     summary: 'Changes parameters: all that are given, or none.',
     syntax: 'parameter value [parameter value ...]',
     complexity: 'O(N) with N parameters; changing the policy takes 0.1 us a key',

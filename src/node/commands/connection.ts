@@ -25,6 +25,7 @@ export const CONNECTION_COMMANDS: readonly CommandSpec[] = [
     name: 'ping',
     arity: -1,
     flags: ['fast'],
+    tips: ['request_policy:all_shards', 'response_policy:all_succeeded'],
     group,
     summary: 'Answers PONG, or what it was given.',
     since: '1.0.0',
@@ -35,7 +36,7 @@ export const CONNECTION_COMMANDS: readonly CommandSpec[] = [
   {
     name: 'echo',
     arity: 2,
-    flags: ['fast', 'loading', 'stale'],
+    flags: ['loading', 'stale', 'fast'],
     group,
     summary: 'Answers what it was given.',
     since: '1.0.0',
@@ -46,7 +47,7 @@ export const CONNECTION_COMMANDS: readonly CommandSpec[] = [
   {
     name: 'quit',
     arity: -1,
-    flags: ['allow_busy', 'noscript', 'loading', 'stale', 'fast', 'no_auth'],
+    flags: ['noscript', 'loading', 'stale', 'fast', 'no_auth', 'allow_busy'],
     group,
     summary: 'Closes the connection, once all that was asked before is answered.',
     since: '1.0.0',

@@ -10,7 +10,7 @@ import {
 import type { Call } from '../call.ts';
 import type { CommandSpec } from '../command.ts';
 import { ERRORS } from '../errors.ts';
-import { parseInteger } from '../numbers.ts';
+import { INT32_MAX, INT32_MIN, parseInteger } from '../numbers.ts';
 import { REDIS_VERSION } from '../version.ts';
 
 const group = 'connection';
@@ -131,10 +131,9 @@ export function isClientName(name: string): boolean {
 }
 
 function select(call: Call): void {
-  const number = parseInteger(call.bytes, call.starts[1], call.ends[1]);
-  if (Number.isNaN(number)) call.fail('ERR invalid DB index');
-  else if (number !== 0) call.fail('ERR DB index is out of range');
-  else call.ok();
+  const database = call.integerWithin(1, INT32_MIN, INT32_MAX);
+  if (database === 0) call.ok();
+  else if (!Number.isNaN(database)) call.fail(ERRORS.noDatabase);
 }
 
 function reset(call: Call): void {

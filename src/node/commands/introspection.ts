@@ -8,10 +8,20 @@ import {
   writeNull,
   writeSetHeader,
   writeSimpleString,
+  type RespVersion,
 } from '../../resp/index.ts';
+import type { OutputBuffer } from '../../runtime/index.ts';
 import type { Call } from '../call.ts';
-import type { Command, CommandSpec } from '../command.ts';
+import type { Command, CommandSpec, KeyPositions } from '../command.ts';
+import {
+  categoriesOf,
+  flagsOf,
+  keyArguments,
+  keyRange,
+  type KeyArgument,
+} from '../command-description.ts';
 import { globMatcher } from '../glob.ts';
+import { parseSyntax, type SyntaxArgument } from '../syntax.ts';
 import { helpCommand } from './help.ts';
 
 const group = 'server';
@@ -45,68 +55,56 @@ function named(call: Call, name: string): Command | undefined {
 function writeCommand(call: Call, command: Command): void {
   const { out, version } = call;
   const { spec } = command;
-  const { flags } = spec;
-  const categories = categoriesOf(spec);
+  const range = keyRange(spec);
   writeArrayHeader(out, 10);
   writeBulkText(out, command.fullName);
   writeInteger(out, spec.arity);
-  writeSetHeader(out, flags.length, version);
-  for (const flag of flags) writeSimpleString(out, flag);
-  writeInteger(out, spec.keys?.first ?? 0);
-  writeInteger(out, spec.keys?.last ?? 0);
-  writeInteger(out, spec.keys?.step ?? 0);
-  writeSetHeader(out, categories.length, version);
-  for (const category of categories) writeSimpleString(out, category);
-  writeArrayHeader(out, 0);
-  writeKeySpecs(call, spec);
+  writeWords(call, flagsOf(spec));
+  writeInteger(out, range.first);
+  writeInteger(out, range.last);
+  writeInteger(out, range.step);
+  writeWords(call, categoriesOf(spec));
+  writeArrayHeader(out, spec.tips?.length ?? 0);
+  for (const tip of spec.tips ?? []) writeBulkText(out, tip);
+  writeArrayHeader(out, spec.keys?.length ?? 0);
+  for (const positions of spec.keys ?? []) writeKeySpec(out, positions, version);
   writeArrayHeader(out, command.subcommands.size);
   for (const subcommand of command.subcommands.values()) writeCommand(call, subcommand);
 }
 
-/** ACL categories, which follow from flags and group. */
-function categoriesOf(spec: CommandSpec): readonly string[] {
-  const categories: string[] = [];
-  if (spec.flags.includes('write')) categories.push('@write');
-  if (spec.flags.includes('readonly')) categories.push('@read');
-  if (spec.group === 'generic') categories.push('@keyspace');
-  else if (spec.group === 'string') categories.push('@string');
-  else if (spec.group === 'bitmap') categories.push('@bitmap');
-  else if (spec.group === 'connection') categories.push('@connection');
-  if (spec.flags.includes('admin')) categories.push('@admin', '@dangerous');
-  categories.push(spec.flags.includes('fast') ? '@fast' : '@slow');
-  return categories;
+function writeWords(call: Call, words: readonly string[]): void {
+  writeSetHeader(call.out, words.length, call.version);
+  for (const word of words) writeSimpleString(call.out, word);
 }
 
-function writeKeySpecs(call: Call, spec: CommandSpec): void {
-  const { out, version } = call;
-  const { keys } = spec;
-  writeArrayHeader(out, keys === undefined ? 0 : 1);
-  if (keys === undefined) return;
-  const flags = spec.flags.includes('write') ? ['RW', 'UPDATE'] : ['RO', 'ACCESS'];
+function writeKeySpec(out: OutputBuffer, positions: KeyPositions, version: RespVersion): void {
+  const flags = positions.access.split(' ');
   writeMapHeader(out, 3, version);
   writeBulkText(out, 'flags');
   writeSetHeader(out, flags.length, version);
   for (const flag of flags) writeSimpleString(out, flag);
   writeBulkText(out, 'begin_search');
-  writeMapHeader(out, 2, version);
-  writeBulkText(out, 'type');
-  writeBulkText(out, 'index');
-  writeBulkText(out, 'spec');
-  writeMapHeader(out, 1, version);
-  writeBulkText(out, 'index');
-  writeInteger(out, keys.first);
+  writeTyped(out, 'index', { index: positions.first }, version);
   writeBulkText(out, 'find_keys');
+  const lastkey = positions.last < 0 ? positions.last : positions.last - positions.first;
+  writeTyped(out, 'range', { lastkey, keystep: positions.step, limit: 0 }, version);
+}
+
+function writeTyped(
+  out: OutputBuffer,
+  type: string,
+  fields: Readonly<Record<string, number>>,
+  version: RespVersion,
+): void {
   writeMapHeader(out, 2, version);
   writeBulkText(out, 'type');
-  writeBulkText(out, 'range');
+  writeBulkText(out, type);
   writeBulkText(out, 'spec');
-  writeMapHeader(out, 3, version);
-  writeBulkText(out, 'lastkey');
-  writeInteger(out, keys.last < 0 ? keys.last : keys.last - keys.first);
-  writeBulkText(out, 'keystep');
-  writeInteger(out, keys.step);
-  writeBulkText(out, 'limit');
-  writeInteger(out, 0);
+  writeMapHeader(out, Object.keys(fields).length, version);
+  for (const [name, value] of Object.entries(fields)) {
+    writeBulkText(out, name);
+    writeInteger(out, value);
+  }
 }
 
 function docs(call: Call): void {
@@ -126,17 +124,50 @@ function writeDocs(call: Call, command: Command): void {
   const fields: Array<readonly [string, string]> = [['summary', spec.summary]];
   if (spec.since !== undefined) fields.push(['since', spec.since]);
   fields.push(['group', spec.group], ['complexity', spec.complexity]);
-  writeBulkText(out, command.fullName);
+  const syntax = parseSyntax(spec.syntax);
   const subcommands = [...command.subcommands.values()];
-  writeMapHeader(out, fields.length + (subcommands.length > 0 ? 1 : 0), version);
+  const lists = (syntax.length > 0 ? 1 : 0) + (subcommands.length > 0 ? 1 : 0);
+  writeBulkText(out, command.fullName);
+  writeMapHeader(out, fields.length + lists, version);
   for (const [name, value] of fields) {
     writeBulkText(out, name);
     writeBulkText(out, value);
   }
+  if (syntax.length > 0) writeArguments(call, syntax);
   if (subcommands.length === 0) return;
   writeBulkText(out, 'subcommands');
   writeMapHeader(out, subcommands.length, version);
   for (const subcommand of subcommands) writeDocs(call, subcommand);
+}
+
+function writeArguments(call: Call, syntax: readonly SyntaxArgument[]): void {
+  writeBulkText(call.out, 'arguments');
+  writeArrayHeader(call.out, syntax.length);
+  for (const argument of syntax) writeArgument(call, argument);
+}
+
+function writeArgument(call: Call, argument: SyntaxArgument): void {
+  const { out, version } = call;
+  const flags: string[] = [];
+  if (argument.isOptional) flags.push('optional');
+  if (argument.isMultiple) flags.push('multiple');
+  const fields: Array<readonly [string, string]> = [
+    ['name', argument.name],
+    ['type', argument.type],
+  ];
+  if (argument.token !== undefined) fields.push(['token', argument.token]);
+  const parts = argument.arguments;
+  const lists = (flags.length > 0 ? 1 : 0) + (parts.length > 0 ? 1 : 0);
+  writeMapHeader(out, fields.length + lists, version);
+  for (const [name, value] of fields) {
+    writeBulkText(out, name);
+    writeBulkText(out, value);
+  }
+  if (flags.length > 0) {
+    writeBulkText(out, 'flags');
+    writeWords(call, flags);
+  }
+  if (parts.length > 0) writeArguments(call, parts);
 }
 
 function list(call: Call): void {
@@ -186,47 +217,52 @@ function inner(call: Call): Command | undefined {
   return undefined;
 }
 
-/** Which of the call's arguments are keys of the request that begins at argument 2. */
-function keyArguments(call: Call, command: Command): number[] {
-  const { keys } = command.spec;
-  if (keys === undefined) return [];
-  const count = call.count - 2;
-  const last = keys.last < 0 ? count + keys.last : keys.last;
-  const positions: number[] = [];
-  for (let i = keys.first; i <= last; i += keys.step) positions.push(i + 2);
-  return positions;
+/** The keys of the request in the arguments from 2 on, or undefined after an error reply. */
+function innerKeys(call: Call): KeyArgument[] | undefined {
+  const command = inner(call);
+  if (command === undefined) return undefined;
+  return keyArguments(command.spec, call.count - 2).map(({ index, access }) => ({
+    index: index + 2,
+    access,
+  }));
 }
 
 function getKeys(call: Call): void {
-  const command = inner(call);
-  if (command === undefined) return;
-  const positions = keyArguments(call, command);
-  writeArrayHeader(call.out, positions.length);
-  for (const i of positions) writeBulk(call.out, call.bytes, call.starts[i], call.ends[i]);
+  const keys = innerKeys(call);
+  if (keys === undefined) return;
+  writeArrayHeader(call.out, keys.length);
+  for (const { index } of keys) {
+    writeBulk(call.out, call.bytes, call.starts[index], call.ends[index]);
+  }
 }
 
 function getKeysAndFlags(call: Call): void {
-  const command = inner(call);
-  if (command === undefined) return;
-  const positions = keyArguments(call, command);
-  const flags = command.isWrite ? ['RW', 'UPDATE'] : ['RO', 'ACCESS'];
-  const { out, version } = call;
-  writeArrayHeader(out, positions.length);
-  for (const i of positions) {
-    writeArrayHeader(out, 2);
-    writeBulk(out, call.bytes, call.starts[i], call.ends[i]);
-    writeSetHeader(out, flags.length, version);
-    for (const flag of flags) writeSimpleString(out, flag);
+  const keys = innerKeys(call);
+  if (keys === undefined) return;
+  writeArrayHeader(call.out, keys.length);
+  for (const { index, access } of keys) {
+    writeArrayHeader(call.out, 2);
+    writeBulk(call.out, call.bytes, call.starts[index], call.ends[index]);
+    writeWords(call, access);
   }
 }
 
 type Sub = Pick<CommandSpec, 'name' | 'arity' | 'summary' | 'syntax' | 'since'> & {
   run: (call: Call) => void;
+  tips?: readonly string[];
 };
 
 function sub(spec: Sub): CommandSpec {
-  return { flags: ['loading', 'stale'], complexity: 'O(N) with N commands', ...spec, group };
+  return {
+    flags: ['loading', 'stale'],
+    categories: ['connection'],
+    complexity: 'O(N) with N commands',
+    ...spec,
+    group,
+  };
 }
+
+const inNoOrder = ['nondeterministic_output_order'];
 
 const SUBCOMMANDS: readonly CommandSpec[] = [
   sub({
@@ -240,6 +276,7 @@ const SUBCOMMANDS: readonly CommandSpec[] = [
   sub({
     name: 'docs',
     arity: -2,
+    tips: inNoOrder,
     summary: 'Returns the documentation of commands.',
     syntax: '[command-name [command-name ...]]',
     since: '7.0.0',
@@ -248,6 +285,7 @@ const SUBCOMMANDS: readonly CommandSpec[] = [
   sub({
     name: 'info',
     arity: -2,
+    tips: inNoOrder,
     summary: 'Returns arity, flags and keys of commands.',
     syntax: '[command-name [command-name ...]]',
     since: '2.8.13',
@@ -256,6 +294,7 @@ const SUBCOMMANDS: readonly CommandSpec[] = [
   sub({
     name: 'list',
     arity: -2,
+    tips: inNoOrder,
     summary: 'Returns the names of the commands.',
     syntax: '[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]',
     since: '7.0.0',
@@ -284,12 +323,17 @@ export const INTROSPECTION_COMMANDS: readonly CommandSpec[] = [
     name: 'command',
     arity: -1,
     flags: ['loading', 'stale'],
+    categories: ['connection'],
+    tips: inNoOrder,
     group,
     summary: 'Describes all commands.',
     since: '2.8.13',
     complexity: 'O(N) with N commands',
     syntax: '',
     run: all,
-    subcommands: [...SUBCOMMANDS, helpCommand('command', group, SUBCOMMANDS)],
+    subcommands: [
+      ...SUBCOMMANDS,
+      { ...helpCommand('command', group, SUBCOMMANDS), categories: ['connection'] },
+    ],
   },
 ];

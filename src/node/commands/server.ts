@@ -128,6 +128,8 @@ function waitInVain(call: Call, timeoutMs: number): void {
 
 type Sub = Pick<CommandSpec, 'name' | 'arity' | 'summary' | 'syntax'> & {
   run: (call: Call) => void;
+  flags?: CommandSpec['flags'];
+  tips?: readonly string[];
 };
 
 function admin(spec: Sub): CommandSpec {
@@ -140,10 +142,19 @@ function admin(spec: Sub): CommandSpec {
   };
 }
 
+const latencyFlags: CommandSpec['flags'] = ['admin', 'noscript', 'loading', 'stale'];
+const allNodesSucceed = ['request_policy:all_nodes', 'response_policy:all_succeeded'];
+const allNodesDiffer = [
+  'nondeterministic_output',
+  'request_policy:all_nodes',
+  'response_policy:special',
+];
+
 const SLOWLOG: readonly CommandSpec[] = [
   admin({
     name: 'get',
     arity: -2,
+    tips: ['request_policy:all_nodes', 'nondeterministic_output'],
     summary: 'Returns the latest slow commands; 10 where no count is given, all for -1.',
     syntax: '[count]',
     run: slowlogGet,
@@ -151,6 +162,7 @@ const SLOWLOG: readonly CommandSpec[] = [
   admin({
     name: 'len',
     arity: 2,
+    tips: ['request_policy:all_nodes', 'response_policy:agg_sum', 'nondeterministic_output'],
     summary: 'Returns the length of the slow log.',
     syntax: '',
     run: (call) => writeInteger(call.out, call.node.slowLog.entries.length),
@@ -158,6 +170,7 @@ const SLOWLOG: readonly CommandSpec[] = [
   admin({
     name: 'reset',
     arity: 2,
+    tips: allNodesSucceed,
     summary: 'Empties the slow log.',
     syntax: '',
     run: slowlogReset,
@@ -168,6 +181,8 @@ const LATENCY: readonly CommandSpec[] = [
   admin({
     name: 'latest',
     arity: 2,
+    flags: latencyFlags,
+    tips: allNodesDiffer,
     summary: 'Returns no events: none are recorded.',
     syntax: '',
     run: (call) => writeArrayHeader(call.out, 0),
@@ -175,6 +190,8 @@ const LATENCY: readonly CommandSpec[] = [
   admin({
     name: 'history',
     arity: 3,
+    flags: latencyFlags,
+    tips: allNodesDiffer,
     summary: 'Returns no events: none are recorded.',
     syntax: 'event',
     run: (call) => writeArrayHeader(call.out, 0),
@@ -182,6 +199,8 @@ const LATENCY: readonly CommandSpec[] = [
   admin({
     name: 'reset',
     arity: -2,
+    flags: latencyFlags,
+    tips: allNodesSucceed,
     summary: 'Forgets events: there are none.',
     syntax: '[event [event ...]]',
     run: latencyReset,
@@ -189,6 +208,8 @@ const LATENCY: readonly CommandSpec[] = [
   admin({
     name: 'doctor',
     arity: 2,
+    flags: latencyFlags,
+    tips: allNodesDiffer,
     summary: 'Says where to look for what takes long.',
     syntax: '',
     run: latencyDoctor,
@@ -196,6 +217,8 @@ const LATENCY: readonly CommandSpec[] = [
   admin({
     name: 'histogram',
     arity: -2,
+    flags: latencyFlags,
+    tips: allNodesDiffer,
     summary: 'Returns what commands take.',
     syntax: '[command [command ...]]',
     run: latencyHistogram,
@@ -225,6 +248,8 @@ export const SERVER_COMMANDS: readonly CommandSpec[] = [
     name: 'info',
     arity: -1,
     flags: ['loading', 'stale'],
+    categories: ['dangerous'],
+    tips: ['nondeterministic_output', 'request_policy:all_shards', 'response_policy:special'],
     group,
     summary: 'Describes the node, by section.',
     since: '1.0.0',
@@ -236,6 +261,7 @@ export const SERVER_COMMANDS: readonly CommandSpec[] = [
     name: 'time',
     arity: 1,
     flags: ['loading', 'stale', 'fast'],
+    tips: ['nondeterministic_output'],
     group,
     summary: 'Returns the time of the node.',
     since: '2.6.0',
@@ -247,6 +273,8 @@ export const SERVER_COMMANDS: readonly CommandSpec[] = [
     name: 'wait',
     arity: 3,
     flags: ['noscript'],
+    categories: ['connection'],
+    tips: ['request_policy:all_shards', 'response_policy:agg_min'],
     group: 'generic',
     summary: 'Waits until replicas have what this connection wrote; answers how many do.',
     since: '3.0.0',

@@ -1,0 +1,89 @@
+/**
+ * Where this node means to answer otherwise than the redis-server that Debian ships, 7.0.15.
+ *
+ * `docs/differences.md` is made of this table, the comparison tolerates what is in it and nothing
+ * else, and each entry's example is run to show that the difference is there.
+ */
+export interface MeantDifference {
+  /** The commands it concerns, in lower case. */
+  readonly commands: readonly string[];
+  /** What Redis 7.0.15 answers. */
+  readonly redis: string;
+  /** What this node answers. */
+  readonly ours: string;
+  readonly reason: string;
+  /** Requests of which the last one's replies differ. */
+  readonly example: ReadonlyArray<readonly string[]>;
+  /** Whether the two replies, as text, differ in this way and no other. */
+  covers(redis: string, ours: string, request: readonly string[]): boolean;
+}
+
+const NOT_INTEGER = '-ERR value is not an integer or out of range\r\n';
+const SYNTAX_ERROR = '-ERR syntax error\r\n';
+
+export const DIFFERENCES: readonly MeantDifference[] = [
+  {
+    commands: ['bitcount', 'bitpos'],
+    redis: 'Where the key is missing, arguments are not looked at: the reply is `0` or `-1`.',
+    ours: 'Arguments that are wrong are an error, whether the key is there or not.',
+    reason: 'Redis 7.2 does so too.',
+    example: [['BITCOUNT', 'missing', 'one', 'two']],
+    covers: (redis, ours) =>
+      /^:(0|-1)\r\n$/.test(redis) && (ours === NOT_INTEGER || ours === SYNTAX_ERROR),
+  },
+  {
+    commands: ['cluster', 'cluster|keyslot', 'readonly', 'readwrite', 'asking'],
+    redis: 'A server without `cluster-enabled` refuses them.',
+    ours: 'A node that stands alone answers as a cluster of one that owns all slots.',
+    reason: 'Cluster clients work from the first node on, and go on working with more of them.',
+    example: [['CLUSTER', 'KEYSLOT', 'key']],
+    covers: (redis, ours) =>
+      redis === '-ERR This instance has cluster support disabled\r\n' && !ours.startsWith('-'),
+  },
+  {
+    commands: ['object|encoding'],
+    redis:
+      'It depends on how the value came about: `raw` after `APPEND`, `SETRANGE` and `SETBIT`, ' +
+      '`embstr` for a whole number that `INCRBYFLOAT` has left.',
+    ours: 'It follows from the value: `int` for a 64-bit integer, `embstr` up to 44 bytes, else `raw`.',
+    reason: 'All values are stored alike here; the answer is there for tools that ask.',
+    example: [
+      ['SET', 'key', 'a'],
+      ['APPEND', 'key', 'b'],
+      ['OBJECT', 'ENCODING', 'key'],
+    ],
+    covers: (redis, ours) => redis === '$3\r\nraw\r\n' || (isEmbedded(redis) && isInteger(ours)),
+  },
+  {
+    commands: ['scan'],
+    redis: 'A cursor, like every option, ends at its first NUL byte.',
+    ours: 'Arguments count to their end.',
+    reason: 'What follows a NUL is not dropped in silence.',
+    example: [['SCAN', '0\0x']],
+    covers: (redis, ours, request) =>
+      request[1].includes('\0') && !redis.startsWith('-') && ours === '-ERR invalid cursor\r\n',
+  },
+];
+
+function isEmbedded(reply: string): boolean {
+  return reply === '$6\r\nembstr\r\n';
+}
+
+function isInteger(reply: string): boolean {
+  return reply === '$3\r\nint\r\n';
+}
+
+/** The difference that explains two replies, if any does. */
+export function meantDifference(
+  command: string,
+  redis: Buffer,
+  ours: Buffer,
+  request: readonly Uint8Array[],
+): MeantDifference | undefined {
+  const words = request.map((part) => Buffer.from(part).toString('latin1'));
+  return DIFFERENCES.find(
+    (difference) =>
+      difference.commands.includes(command) &&
+      difference.covers(redis.toString('latin1'), ours.toString('latin1'), words),
+  );
+}

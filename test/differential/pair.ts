@@ -1,0 +1,132 @@
+/** A cache node and a real `redis-server`, asked the same. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startCacheNode, type RunningNode } from '../support/cache-node.ts';
+import { startRedisServer, type RedisServer } from '../support/redis-server.ts';
+import { WireClient } from '../support/wire-client.ts';
+import { difference } from './compare.ts';
+import type { Sequence, Step, Token } from './requests.ts';
+
+/** Limits that both have, so that they refuse the same. */
+const VALUE_BYTES_MAX = 1024 * 1024;
+const SOON_MS = 80;
+/** Nothing that is due may be asked for so shortly before. */
+const SOON_MARGIN_MS = 15;
+const FAR_MS = 5_000_000_000;
+/** Far deadlines are so much apart that no delay can change their order. */
+const FAR_STEP_MS = 1_000_000;
+const ATTEMPTS = 6;
+
+export class Pair implements AsyncDisposable {
+  readonly redis: RedisServer;
+  readonly node: RunningNode;
+
+  private constructor(redis: RedisServer, node: RunningNode) {
+    this.redis = redis;
+    this.node = node;
+  }
+
+  static async start(): Promise<Pair> {
+    const redis = await startRedisServer(
+      ...['--databases', '1', '--proto-max-bulk-len', `${VALUE_BYTES_MAX}`],
+      ...['--maxmemory', '1gb', '--maxmemory-policy', 'allkeys-lru'],
+    );
+    return new Pair(redis, await startCacheNode({ valueBytesMax: VALUE_BYTES_MAX }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.node[Symbol.asyncDispose]();
+    await this.redis.stop();
+  }
+
+  /** The first difference, in words; undefined where there is none. */
+  async compare(sequence: Sequence): Promise<string | undefined> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const run = new Run(sequence, SOON_MS * 2 ** attempt);
+      const outcome = await run.on(this.redis.port, this.node.port);
+      if (outcome !== 'too slow') return outcome;
+    }
+    throw new Error('the machine is too busy for anything to be due soon');
+  }
+}
+
+/** One attempt, in which what is due soon is due after `soonMs`. */
+class Run {
+  readonly #sequence: Sequence;
+  readonly #soonMs: number;
+  #beganAtMs = 0;
+  #tokens = 0;
+
+  constructor(sequence: Sequence, soonMs: number) {
+    this.#sequence = sequence;
+    this.#soonMs = soonMs;
+  }
+
+  async on(redisPort: number, ourPort: number): Promise<string | undefined> {
+    await using redis = await WireClient.to(redisPort);
+    await using ours = await WireClient.to(ourPort);
+    const both = [redis, ours] as const;
+    const hello = [Buffer.from('FLUSHALL')];
+    const prepare = this.#sequence.version === 3 ? [['HELLO', '3'], hello] : [hello];
+    await Promise.all(both.map((client) => client.exchange(prepare)));
+    const segments = this.#segments();
+    for (const [index, segment] of segments.entries()) {
+      this.#beganAtMs = Date.now();
+      const requests = segment.map((step) => step.map((token) => this.#resolve(token)));
+      const found = await this.#exchange(both, requests);
+      if (Date.now() > this.#beganAtMs + this.#soonMs - SOON_MARGIN_MS) return 'too slow';
+      if (found !== undefined) return found;
+      if (index < segments.length - 1) await this.#letExpire(both, requests);
+    }
+    return undefined;
+  }
+
+  /** The steps between waits. */
+  #segments(): Array<Array<readonly Token[]>> {
+    const segments: Array<Array<readonly Token[]>> = [[]];
+    for (const step of this.#sequence.steps) {
+      if (isWait(step)) segments.push([]);
+      else if (step.length > 0) segments.at(-1)?.push(step);
+    }
+    return segments;
+  }
+
+  #resolve(token: Token): Uint8Array {
+    if (typeof token === 'string') return Buffer.from(token, 'latin1');
+    const far = FAR_MS + this.#tokens++ * FAR_STEP_MS;
+    const delayMs = token.time.startsWith('soon') ? this.#soonMs : far;
+    return Buffer.from(`${token.time.endsWith('-at') ? this.#beganAtMs + delayMs : delayMs}`);
+  }
+
+  async #exchange(
+    [redis, ours]: readonly [WireClient, WireClient],
+    requests: readonly Uint8Array[][],
+  ): Promise<string | undefined> {
+    const batches = this.#sequence.isPipelined ? [requests] : requests.map((each) => [each]);
+    for (const batch of batches) {
+      const [left, right] = await Promise.all([redis.exchange(batch), ours.exchange(batch)]);
+      for (const [index, request] of batch.entries()) {
+        const reply = left[index] ?? Buffer.from('(closed)');
+        const found = difference(request, reply, right[index] ?? Buffer.from('(closed)'));
+        if (found !== undefined) return `${found}\nto:    ${showRequest(request)}`;
+      }
+    }
+    return undefined;
+  }
+
+  /** Waits until all that was due soon is past, and has both meet every key that may be due. */
+  async #letExpire(both: readonly WireClient[], requests: readonly Uint8Array[][]): Promise<void> {
+    await sleep(this.#soonMs + 2);
+    const keys = requests.flat();
+    if (keys.length > 0) {
+      await Promise.all(both.map((client) => client.exchange([['EXISTS', ...keys]])));
+    }
+  }
+}
+
+function isWait(step: Step): step is 'wait' {
+  return step === 'wait';
+}
+
+function showRequest(request: readonly Uint8Array[]): string {
+  return request.map((part) => JSON.stringify(Buffer.from(part).toString('latin1'))).join(' ');
+}
