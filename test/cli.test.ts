@@ -50,6 +50,15 @@ describe('output', () => {
     expect(cachectl(['version', '--output=json']).out).toBe(out);
   });
 
+  test('to a reader that has seen enough is no failure', () => {
+    const bin = join(root, 'bin/cachectl.js');
+    const shell = `set -o pipefail; ${process.execPath} ${bin} --help | head -n 1`;
+    const run = spawnSync('bash', ['-c', shell], { encoding: 'utf8' });
+    expect(run.stdout).toBe('EXAMPLES\n');
+    expect(run.stderr).toBe('');
+    expect(run.status).toBe(0);
+  });
+
   test('has no colour where there is no terminal, and obeys NO_COLOR and TERM=dumb where colour is forced on', () => {
     expect(cachectl(['nonsense']).words).not.toContain('\u001B');
     expect(cachectl(['nonsense'], { FORCE_COLOR: '1' }).words).toContain('\u001B');

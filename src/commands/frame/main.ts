@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { Errors, flush, run, settings, type Interfaces } from '@oclif/core';
+import { Errors, run, settings, type Interfaces } from '@oclif/core';
 import { describeError, toCachectlError } from './failure.ts';
 import { manifestIsStale, writeManifest } from './manifest.ts';
 
@@ -9,13 +9,17 @@ const isCheckout = import.meta.filename.endsWith('.ts');
 
 /** Runs one command line, and sets or ends with its exit code. */
 export async function main(argv: string[]): Promise<void> {
+  // Whoever reads the output may have seen enough, such as `head`.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
   // Node strips the types itself.
   settings.enableAutoTranspile = false;
   try {
     const pjson = describePackage();
     if (isCheckout && manifestIsStale(base)) await writeManifest(base, pjson);
     await run(argv, { root: base, pjson });
-    await flush();
   } catch (thrown) {
     if (thrown instanceof Errors.ExitError) process.exit(thrown.oclif.exit ?? 1);
     const error = toCachectlError(thrown);
