@@ -172,9 +172,12 @@ describe('a request parser', () => {
   test('refuses numbers in any form but the canonical one', () => {
     const numbers = ['', '-', '+1', '01', '-0', ' 1', '1 ', '1.0', '1e1', '0x1', 'a', '\0'];
     const counts = numbers.map((number) => parse(`*${number}\r\n`));
-    const lengths = numbers.map((number) => parse(`*1\r\n$${number}\r\n`));
+    const content = `${'x'.repeat(300)}\r\n`;
+    const lengths = [...numbers, '/', ':', 'x', '1/', '1:', '10/', '10:'].map((number) =>
+      parse(`*1\r\n$${number}\r\n${content}`),
+    );
     expect(counts).toEqual(numbers.map(() => ['!error: Protocol error: invalid multibulk length']));
-    expect(lengths).toEqual(numbers.map(() => ['!error: Protocol error: invalid bulk length']));
+    expect(lengths).toEqual(lengths.map(() => ['!error: Protocol error: invalid bulk length']));
   });
 
   test('refuses a header whose CR has no LF', () => {
