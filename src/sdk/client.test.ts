@@ -22,6 +22,7 @@ interface Server extends AsyncDisposable {
 }
 
 const SERVERS: ReadonlyArray<readonly [name: string, start: () => Promise<Server>]> = [
+  ['cachectl', startNode],
   ...(redisServerIsMissing() ? [] : [['redis-server', () => startRedisServer()] as const]),
 ];
 

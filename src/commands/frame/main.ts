@@ -58,6 +58,7 @@ export function describePackage(): Interfaces.PJSON {
         unexpectedArgs: 2,
       },
       topics: {
+        kv: { description: 'Read and write single keys.' },
         node: { description: 'Cache nodes.' },
         sim: { description: 'The simulator.' },
       },
