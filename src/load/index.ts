@@ -10,11 +10,18 @@
  *   due.
  *
  * Read `workload.ts`, then `requests.ts` and `source.ts` (what is sent), `lane.ts` and `driver.ts`
- * (how), `tally.ts` (what is counted), `fleet.ts` (threads).
+ * (how), `tally.ts` (what is counted), `fleet.ts` (threads), `bench.ts` (a whole measurement).
  */
+export {
+  type BenchPlan,
+  type Round,
+  type ServerResult,
+  runBench,
+  threadsByDefault,
+} from './bench.ts';
 export { Fleet, type FleetPlan, type LoadOrder } from './fleet.ts';
 export type { Target } from './lane.ts';
-export { type CpuTime, readCpuTime } from './process-cpu.ts';
+export { readCpuTime } from './process-cpu.ts';
 export { median } from './statistics.ts';
-export { addSerial, createTally, type ErrorCount, type Tally } from './tally.ts';
+export type { Tally } from './tally.ts';
 export { KEY_COUNT_MAX, keyBytesMin, type Span, type Workload } from './workload.ts';

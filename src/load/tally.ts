@@ -1,7 +1,7 @@
 /** What came of a run. Plain data: it crosses from thread to thread, and adds up. */
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 
-export interface ErrorCount {
+interface ErrorCount {
   count: number;
   /** The first one's text. */
   readonly example: string;
