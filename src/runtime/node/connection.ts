@@ -24,7 +24,7 @@ import {
 } from './stream-binding.ts';
 
 /** All connections of the process read into this; it is free again when `onData` returns. */
-const input = Buffer.allocUnsafeSlow(64 * 1024);
+const input = new Uint8Array(64 * 1024);
 
 /** After our side has finished, how long to wait for the peer to finish too. */
 const LINGER_MS = 1000;
