@@ -242,6 +242,38 @@ describe('what is too much', () => {
     for (const socket of sockets) socket.destroy();
   });
 
+  it('bounds what unfinished commands of many clients take together', async () => {
+    await using limited = startCachectl([
+      ...['node', 'start', '--listen', '127.0.0.1:0', '--max-input', '32mb'],
+      ...['--max-value-size', '16mb', '--log-level', 'error'],
+    ]);
+    const limitedPort = Number((await limited.line(/serves 127\.0\.0\.1:(\d+)/))[1]);
+    const half = Buffer.concat([
+      Buffer.from(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${16 * MIB}\r\n`),
+      Buffer.alloc(8 * MIB),
+    ]);
+    const answers = Array.from({ length: 12 }, async () => {
+      const socket = connect(limitedPort, '127.0.0.1');
+      socket.on('error', () => {});
+      socket.write(half);
+      const text = await Promise.race([
+        readUntil(socket, () => false),
+        new Promise<string>((resolve) => {
+          setTimeout(resolve, 1500, 'kept');
+        }),
+      ]);
+      socket.destroy();
+      return text;
+    });
+    const texts = await Promise.all(answers);
+    expect(texts.filter((text) => text === 'kept').length).toBeGreaterThan(0);
+    expect(texts.filter((text) => /max-input/.test(text)).length).toBeGreaterThan(4);
+    const small = connect(limitedPort, '127.0.0.1');
+    small.write('PING\r\n');
+    expect(await readUntil(small, (text) => text.endsWith('\n'))).toBe('+PONG\r\n');
+    small.destroy();
+  });
+
   it('refuses a connection over the limit, in words', async () => {
     await using limited = startCachectl([
       ...['node', 'start', '--listen', '127.0.0.1:0', '--max-clients', '2'],

@@ -31,6 +31,8 @@ export interface NodeSettings {
   requestBytesMax: number;
   /** Bytes of an inline command. */
   inlineBytesMax: number;
+  /** Bytes of unfinished commands, over all clients. */
+  inputBytesMax: number;
   /** Connections at a time. */
   clientsMax: number;
   /** While a client leaves this much of its replies unread, its commands are not read either. */
@@ -60,6 +62,7 @@ export const NODE_SETTINGS: Readonly<NodeSettings> = Object.freeze({
   argumentCountMax: REQUEST_LIMITS.argumentCountMax,
   requestBytesMax: REQUEST_LIMITS.requestBytesMax,
   inlineBytesMax: REQUEST_LIMITS.lineBytesMax,
+  inputBytesMax: 256 * 1024 * 1024,
   clientsMax: 20_000,
   outputBytesPaused: 1024 * 1024,
   outputBytesMax: 1024 * 1024 * 1024,

@@ -74,6 +74,8 @@ export class CacheNode {
   defaultDomain: Domain;
   requestLimits: RequestLimits;
   nowMs = 0;
+  /** Memory of unfinished requests, over all clients. */
+  inputBytesHeld = 0;
   /** Keys changed since the start. */
   changes = 0;
   /** Clients' commands are held back until then; 0: they are not. */
@@ -293,6 +295,15 @@ export class CacheNode {
     return this.pausesAll || command.isWrite;
   }
 
+  /** Lets a client go that holds a large unfinished request while all of them hold too much. */
+  checkInput(session: Session): void {
+    if (this.inputBytesHeld <= this.settings.inputBytesMax) return;
+    this.stats.disconnectedSlow++;
+    this.#pushOut.append(INPUT_FULL_REPLY);
+    session.connection.send(this.#pushOut);
+    session.close();
+  }
+
   /** Lets all clients go on that `CLIENT PAUSE` holds. */
   unpause(): void {
     this.pausedUntilMs = 0;
@@ -362,6 +373,9 @@ export class CacheNode {
 }
 
 const MAX_CLIENTS_REPLY = Buffer.from('-ERR max number of clients reached\r\n');
+const INPUT_FULL_REPLY = Buffer.from(
+  '-ERR unfinished commands take more memory than max-input allows; closing the connection\r\n',
+);
 const REQUEST_TIMEOUT_REPLY = Buffer.from(
   '-ERR the rest of a command did not arrive in time; closing the connection\r\n',
 );

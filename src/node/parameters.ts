@@ -124,6 +124,7 @@ export const PARAMETERS: readonly Parameter[] = [
   number('timeout', 'idleTimeoutMs', parseCount, { min: 0, max: 2 ** 31, scale: 1000 }),
   number('request-timeout', 'requestTimeoutMs', parseCount, { min: 0, max: 2 ** 31, scale: 1000 }),
   number('output-timeout', 'outputTimeoutMs', parseCount, { min: 0, max: 2 ** 31, scale: 1000 }),
+  number('input-max', 'inputBytesMax', parseMemory, { min: MIB, max: LARGE }),
   number('output-max', 'outputBytesMax', parseMemory, { min: MIB, max: LARGE }),
   number('output-pause', 'outputBytesPaused', parseMemory, { min: 1024, max: LARGE }),
   number('proto-max-bulk-len', 'valueBytesMax', parseMemory, { min: MIB, max: 512 * MIB }),

@@ -24,6 +24,9 @@ const SEND_BYTES = 64 * 1024;
 /** A client that waits for a command may send this much ahead; reading on shows when it leaves. */
 const CARRIED_BYTES_MAX = 64 * 1024;
 
+/** A client that holds no more than this is never let go for what others hold. */
+const INPUT_BYTES_FREE = 64 * 1024;
+
 /** What becomes of replies: `CLIENT REPLY`. */
 export type ReplyMode = 'on' | 'off' | 'skip-next' | 'skip-this';
 
@@ -57,6 +60,8 @@ export class Session implements ConnectionHandler {
   /** Set while a command of this client takes several turns, or while clients are paused. */
   #suspended = false;
   #running = false;
+  /** What this client has of `CacheNode.inputBytesHeld`. */
+  #heldBytes = 0;
   /** Output that the network had not taken when it was last looked at, and since when. */
   #outputQueuedBytes = 0;
   #outputStuckSinceMs = 0;
@@ -98,7 +103,7 @@ export class Session implements ConnectionHandler {
     this.#node.stats.inputBytes += end - start;
     this.reader.push(bytes, start, end);
     if (!this.#suspended) this.#run();
-    this.reader.finish();
+    this.#finishInput();
     if (this.#suspended && this.reader.bytesCarried > CARRIED_BYTES_MAX) this.connection.pause();
   }
 
@@ -116,6 +121,8 @@ export class Session implements ConnectionHandler {
   onClose(error: SystemError | undefined): void {
     if (this.closed) return;
     this.closed = true;
+    this.#node.inputBytesHeld -= this.#heldBytes;
+    this.#heldBytes = 0;
     this.#node.removeSession(this, error);
   }
 
@@ -190,9 +197,20 @@ export class Session implements ConnectionHandler {
     this.connection.destroy();
   }
 
+  /** Ends the use of a piece of input, and accounts for what is kept of it. */
+  #finishInput(): void {
+    const { reader } = this;
+    reader.finish();
+    const heldBytes = reader.bytesAllocated;
+    if (heldBytes === this.#heldBytes) return;
+    this.#node.inputBytesHeld += heldBytes - this.#heldBytes;
+    this.#heldBytes = heldBytes;
+    if (heldBytes > INPUT_BYTES_FREE) this.#node.checkInput(this);
+  }
+
   #goOn(): void {
     this.#run();
-    this.reader.finish();
+    this.#finishInput();
     if (!this.#suspended && !this.#isClogged && !this.closed) this.connection.resume();
   }
 

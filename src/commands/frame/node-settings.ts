@@ -77,6 +77,11 @@ export const nodeSettings = {
     NODE_SETTINGS.inlineBytesMax,
     'A command typed as a line.',
   ),
+  'max-input': limit(
+    size({ min: 1024 ** 2, max: SIZE_MAX }),
+    NODE_SETTINGS.inputBytesMax,
+    'Unfinished commands of all clients together; past it, clients with large ones are let go.',
+  ),
   'max-clients': limit(
     count({ min: 1, max: 1_000_000 }),
     NODE_SETTINGS.clientsMax,
@@ -150,6 +155,7 @@ export function nodeOptionsOf(values: NodeSettingValues): NodeOptions {
       argumentCountMax: values['max-arguments'] ?? NODE_SETTINGS.argumentCountMax,
       requestBytesMax: values['max-request-size'] ?? NODE_SETTINGS.requestBytesMax,
       inlineBytesMax: values['max-inline-size'] ?? NODE_SETTINGS.inlineBytesMax,
+      inputBytesMax: values['max-input'] ?? NODE_SETTINGS.inputBytesMax,
       clientsMax: values['max-clients'] ?? NODE_SETTINGS.clientsMax,
       outputBytesPaused: values['output-pause'] ?? NODE_SETTINGS.outputBytesPaused,
       outputBytesMax: values['max-output'] ?? NODE_SETTINGS.outputBytesMax,
