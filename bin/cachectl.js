@@ -10,9 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { launch } from './launch.js';
 
 if (process.env['NO_COLOR'] || process.env['TERM'] === 'dumb') {
-  // Libraries differ in which of the two they obey, and some warn where both are set.
+  // It would win over both.
   delete process.env['FORCE_COLOR'];
-  process.env['NO_COLOR'] = '1';
 }
 
 // oclif would load all of semver to compare Node's version, which is done below: a third of its start.

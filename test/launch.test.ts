@@ -27,7 +27,7 @@ test.each([true, false])('hands on signals, once each (execve: %s)', async (repl
   const program = `
     let count = 0;
     process.on('SIGTERM', () => { count += 1; setTimeout(() => process.exit(40 + count), 100) });
-    setInterval(() => {}, 1000);
+    setTimeout(() => process.exit(9), 5000);
     console.log('ready');`;
   const child = spawn(process.execPath, launching(program, replaces), {
     stdio: ['ignore', 'pipe', 'inherit'],

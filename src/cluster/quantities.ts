@@ -29,9 +29,8 @@ const QUANTITY = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i;
 function parseQuantity(text: string, units: Readonly<Record<string, number>>): number | undefined {
   const [, amount, unit] = QUANTITY.exec(text.trim()) ?? [];
   if (amount === undefined || unit === undefined) return undefined;
-  const name = unit.toLowerCase();
-  if (!Object.hasOwn(units, name)) return undefined;
-  const total = Number(amount) * units[name];
+  // NaN where there is no such unit.
+  const total = Number(amount) * units[unit.toLowerCase()];
   return Number.isSafeInteger(Math.round(total)) ? Math.round(total) : undefined;
 }
 

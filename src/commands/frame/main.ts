@@ -9,11 +9,6 @@ const isCheckout = import.meta.filename.endsWith('.ts');
 
 /** Runs one command line, and sets or ends with its exit code. */
 export async function main(argv: string[]): Promise<void> {
-  // Whoever reads the output may have seen enough, such as `head`.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit();
-  });
   // Node strips the types itself.
   settings.enableAutoTranspile = false;
   try {

@@ -21,19 +21,28 @@ async function serves(flags: Readonly<Record<string, string>>): Promise<string> 
   return String(reply);
 }
 
-const ranged = Object.entries(nodeSettings).flatMap(([name, { kind }]) => {
+type Edge = readonly [name: string, edge: 'min' | 'max', text: string];
+
+const edges = Object.entries(nodeSettings).flatMap(([name, { kind }]): Edge[] => {
+  const textOf = (value: number) => `${value}${kind.label === '<duration>' ? 'ms' : ''}`;
   const { min, max } = kind.range ?? {};
-  return [min, max].flatMap((edge) =>
-    edge === undefined || edge === Infinity ? [] : [[name, `${edge}`, kind] as const],
-  );
+  if (min === undefined || max === undefined) return [];
+  return [
+    [name, 'min', textOf(min)],
+    [name, 'max', textOf(max)],
+  ];
 });
 
 describe('what is allowed is allowed: a node serves at both ends of every range', () => {
-  test.each(ranged)('--%s %s', async (name, edge, kind) => {
-    const isDuration = kind.label === '<duration>';
-    expect(await serves({ [name]: isDuration && edge !== '0' ? `${edge}ms` : edge })).toBe(
-      '+PONG\r\n',
-    );
+  test.each(edges)('--%s at its %s, %s', async (name, _edge, text) => {
+    expect(await serves({ [name]: text })).toBe('+PONG\r\n');
+  });
+
+  test.each(['min', 'max'] as const)('and with all of them at their %s', async (end) => {
+    const all = edges
+      .filter(([, edge]) => edge === end)
+      .map(([name, , text]) => [name, text] as const);
+    expect(await serves(Object.fromEntries(all))).toBe('+PONG\r\n');
   });
 });
 
