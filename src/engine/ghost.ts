@@ -28,6 +28,8 @@ const READS_PER_RECORD = 8;
 const READS_MIN = 65_536;
 /** A miniature that is this many times emptier than it may be begins again with more keys. */
 const TOO_EMPTY = 8;
+/** A capacity so many times larger or smaller makes what was learnt worthless. */
+const CAPACITY_CHANGE = 1.5;
 /** No hash, as 32-bit integers go. */
 const NO_HASH = 2 ** 32;
 
@@ -61,7 +63,7 @@ export class Ghost {
   /** Reads since earlier ones were last halved, and how many there may be. */
   #reads = 0;
   #readsMax = READS_MIN;
-  #recordBytesMean = 1;
+  #capacityBytes = 0;
   /** The sampled key that was read last, and how often it was read again at once. */
   #hashLast = NO_HASH;
   #repeats = 0;
@@ -93,7 +95,11 @@ export class Ghost {
    */
   adjust(capacityBytes: number, recordBytesMean: number, nowSeconds: number): void {
     this.#countReads();
-    this.#recordBytesMean = recordBytesMean;
+    const growth = capacityBytes / this.#capacityBytes;
+    if (growth > CAPACITY_CHANGE || growth < 1 / CAPACITY_CHANGE) {
+      this.#capacityBytes = capacityBytes;
+      for (const miniature of this.#miniatures) forget(miniature, 0);
+    }
     this.#readsMax = Math.max(READS_MIN, (READS_PER_RECORD * capacityBytes) / recordBytesMean);
     this.#sampleBelow = 0;
     for (const miniature of this.#miniatures) {
@@ -119,7 +125,10 @@ export class Ghost {
     for (const miniature of this.#miniatures) {
       if (spread >= miniature.sampleBelow) continue;
       miniature.readsSampled++;
-      if (miniature.cache.request(hash, recordBytes || this.#recordBytesMean)) miniature.hits++;
+      const { cache } = miniature;
+      const isHit =
+        recordBytes > 0 ? cache.request(hash, recordBytes) : cache.requestMissedElsewhere(hash);
+      if (isHit) miniature.hits++;
     }
   }
 

@@ -1,12 +1,15 @@
 /**
- * Records that have nothing but a weight, a hash, a deadline and the policy's fields, in typed
+ * Records that have nothing but a weight, a hash, a deadline and a few bits of state, in typed
  * arrays. They stand in for real ones where only the policy's decisions matter.
  */
 import { invariant } from '../../runtime/index.ts';
 import type { PolicyLinks } from './policy.ts';
 
-const QUEUE_SHIFT = 21;
+/** A record's fields in one word: 21 access bits, 2 of the queue, and whether a fill is due. */
 const ACCESS_MASK = 0x1f_ffff;
+const QUEUE_SHIFT = 21;
+const QUEUE_MASK = 0x3;
+const FILL_DUE = 1 << 23;
 
 export class ArrayLinks implements PolicyLinks {
   /** The most records it can hold. */
@@ -76,11 +79,11 @@ export class ArrayLinks implements PolicyLinks {
   }
 
   queue(ref: number): number {
-    return this.#fields[ref] >>> QUEUE_SHIFT;
+    return (this.#fields[ref] >>> QUEUE_SHIFT) & QUEUE_MASK;
   }
 
   setQueue(ref: number, queue: number): void {
-    this.#fields[ref] = (this.#fields[ref] & ACCESS_MASK) | (queue << QUEUE_SHIFT);
+    this.#fields[ref] = (this.#fields[ref] & ~(QUEUE_MASK << QUEUE_SHIFT)) | (queue << QUEUE_SHIFT);
   }
 
   accessBits(ref: number): number {
@@ -111,5 +114,14 @@ export class ArrayLinks implements PolicyLinks {
 
   setDeadline(ref: number, seconds: number): void {
     this.#deadlines[ref] = seconds;
+  }
+
+  isFillDue(ref: number): boolean {
+    return (this.#fields[ref] & FILL_DUE) !== 0;
+  }
+
+  setFillDue(ref: number, isDue: boolean): void {
+    if (isDue) this.#fields[ref] |= FILL_DUE;
+    else this.#fields[ref] &= ~FILL_DUE;
   }
 }

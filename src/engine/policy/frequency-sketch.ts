@@ -94,7 +94,7 @@ export class FrequencySketch {
       this.#chunks = [{ words: doubled, halvings, places: 1 }];
       this.#chunkShift++;
     } else {
-      for (const chunk of this.#chunks) chunk.places *= 2;
+      for (const chunk of this.#chunks) chunk.places++;
       this.#chunks = this.#chunks.concat(this.#chunks);
     }
     this.#blockMask = this.#blockMask * 2 + 1;

@@ -50,27 +50,36 @@ export class MiniatureCache {
    * @returns whether it hit
    */
   request(hash: number, bytes: number): boolean {
-    const ref = this.#table[this.#slotOf(hash | 0)];
-    if (ref !== 0) {
-      if (!this.#isExpired(ref)) {
-        this.#policy.accessed(ref, hash);
-        return true;
-      }
-      this.#remove(ref);
+    const ref = this.#find(hash | 0);
+    if (ref === 0) {
+      this.#insert(hash | 0, bytes, 0);
+      return false;
     }
-    this.#insert(hash | 0, bytes, 0);
-    return false;
+    this.#policy.accessed(ref, hash);
+    return true;
   }
 
-  /** Whether a request would hit. */
+  /**
+   * A read that has missed in the cache that this one is compared with, so that a fill may follow
+   * there, as a `write`. Where the read hits here, that write is none here: it will not count as a
+   * use of the record.
+   */
+  requestMissedElsewhere(hash: number): boolean {
+    const ref = this.#find(hash | 0);
+    if (ref === 0) return false;
+    this.#policy.accessed(ref, hash);
+    this.#links.setFillDue(ref, true);
+    return true;
+  }
+
+  /** Whether a request would hit now. */
   has(hash: number): boolean {
-    const ref = this.#table[this.#slotOf(hash | 0)];
-    return ref !== 0 && !this.#isExpired(ref);
+    return this.#find(hash | 0) !== 0;
   }
 
   /** A write. @param deadlineSeconds 0: never */
   write(hash: number, bytes: number, deadlineSeconds: number): void {
-    const ref = this.#table[this.#slotOf(hash | 0)];
+    const ref = this.#find(hash | 0);
     if (ref === 0) {
       this.#insert(hash | 0, bytes, deadlineSeconds);
       return;
@@ -80,7 +89,8 @@ export class MiniatureCache {
     this.#links.setDeadline(ref, deadlineSeconds);
     this.bytes += bytes - bytesBefore;
     this.#policy.resized(ref, bytesBefore, bytes);
-    this.#policy.accessed(ref, hash);
+    if (this.#links.isFillDue(ref)) this.#links.setFillDue(ref, false);
+    else this.#policy.accessed(ref, hash);
     this.#makeRoom(0);
   }
 
@@ -108,9 +118,14 @@ export class MiniatureCache {
     this.records = 0;
   }
 
-  #isExpired(ref: number): boolean {
+  /** The record of this hash, or 0; removes it if it has expired. */
+  #find(hash: number): number {
+    const ref = this.#table[this.#slotOf(hash)];
+    if (ref === 0) return 0;
     const deadline = this.#links.deadline(ref);
-    return deadline !== 0 && deadline <= this.#policy.nowSeconds;
+    if (deadline === 0 || deadline > this.#policy.nowSeconds) return ref;
+    this.#remove(ref);
+    return 0;
   }
 
   #insert(hash: number, bytes: number, deadlineSeconds: number): void {

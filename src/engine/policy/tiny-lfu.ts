@@ -18,6 +18,7 @@
  * Invariants: every resident record is in the queue that its bits name; `#bytes` has the sums of
  * their weights.
  */
+import { invariant } from '../../runtime/index.ts';
 import { AgingClock } from './aging-clock.ts';
 import { FREQUENCY_MAX, FrequencySketch } from './frequency-sketch.ts';
 import type { EvictionPolicy, PolicyLinks, TableGrowth } from './policy.ts';
@@ -40,6 +41,8 @@ const RECORDS_MIN = 512;
 const MOVES_MAX = 4;
 /** After this many inserts with no victim asked for there is room, and the window may overflow. */
 const INSERTS_WITHOUT_PRESSURE = 64;
+/** A full cache lets the window overflow by this share of all, until `victim` decides on it. */
+const WINDOW_SLACK = 0.01;
 /**
  * A candidate that was used this often is let in once in 128 times although the other one was used
  * more: whoever has made some keys seem hot cannot lock the cache with them.
@@ -103,8 +106,7 @@ export class TinyLfuPolicy implements EvictionPolicy {
     this.#sizeSketch();
     this.#stamp(ref, this.#sketch.frequency(hash) + 1);
     this.#push(WINDOW, ref);
-    if (this.#insertsSinceVictim < INSERTS_WITHOUT_PRESSURE) this.#insertsSinceVictim++;
-    else this.#drainWindow();
+    this.#drainWindow();
     this.#fillWindow();
   }
 
@@ -128,6 +130,10 @@ export class TinyLfuPolicy implements EvictionPolicy {
     const queue = this.#links.queue(ref);
     this.#queues.remove(queue, ref);
     this.#weigh(queue, -this.#links.recordBytes(ref));
+    invariant(
+      this.#bytes[queue] >= 0 && (this.#records > 0 || this.#bytesResident === 0),
+      'the weights of the queues are those of the resident records',
+    );
   }
 
   relocated(_from: number, to: number): void {
@@ -222,11 +228,17 @@ export class TinyLfuPolicy implements EvictionPolicy {
     }
   }
 
+  /** Moves on what overflows: all of it where there is room, else what `victim` can't keep up with. */
   #drainWindow(): void {
+    let slack = 0;
+    if (this.#insertsSinceVictim < INSERTS_WITHOUT_PRESSURE) {
+      this.#insertsSinceVictim++;
+      slack = this.#bytesResident * WINDOW_SLACK;
+    }
     for (let moves = 0; moves < MOVES_MAX; moves++) {
       const ref = this.#queues.oldest(WINDOW);
-      if (this.#bytes[WINDOW] <= this.#windowBytesMax || ref === this.#queues.newest(WINDOW))
-        return;
+      const bytesMax = this.#windowBytesMax + slack;
+      if (this.#bytes[WINDOW] <= bytesMax || ref === this.#queues.newest(WINDOW)) return;
       this.#move(WINDOW, PROBATION, ref);
     }
   }
