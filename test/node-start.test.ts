@@ -115,7 +115,8 @@ describe('cachectl dev', () => {
       'NAME  ROLE  ADDRESS          MEMORY  POLICY\n' +
         `n1    node  127.0.0.1:${port}    64mb  tinylfu\n`,
     );
-    expect(words).toContain(`redis-cli -p ${port} get greeting`);
+    expect(words).toContain(`redis-cli -p ${port} set greeting hello`);
+    expect(words).toContain(`cachectl kv get greeting --address 127.0.0.1:${port}`);
     expect(words).toContain('Stopped.');
     expect(exit).toBe(0);
   });

@@ -31,6 +31,8 @@ export default class Dev extends BaseCommand {
     const options = nodeOptionsOf({ ...values, listen, name: 'n1' });
     const { node, stop } = await runNode(options, { level: 'warn' });
     const { port } = node.address;
+    const at = address.format(node.address);
+    const isDefault = at === address.format(nodeSettings.listen.default);
     await this.print({
       kind: 'EndpointList',
       data: [{ name: 'n1', role: 'node', address: node.address }],
@@ -42,23 +44,15 @@ export default class Dev extends BaseCommand {
           { title: 'memory', align: 'right' },
           { title: 'policy' },
         ],
-        rows: [
-          [
-            'n1',
-            'node',
-            address.format(node.address),
-            size().format(node.settings.memoryBytes),
-            node.settings.policy,
-          ],
-        ],
+        rows: [['n1', 'node', at, size().format(node.settings.memoryBytes), node.settings.policy]],
       },
       names: ['n1'],
     });
     this.say(`
 Try in another terminal:
   redis-cli -p ${port} set greeting hello
-  redis-cli -p ${port} get greeting
-  redis-benchmark -p ${port} -t get,set -P 16 -q
+  npx cachectl kv get greeting${isDefault ? '' : ` --address ${at}`}
+  npx cachectl bench --duration 5s${isDefault ? '' : ` --address ${at}`}
 
 Ctrl-C stops it.`);
     await untilStopped();

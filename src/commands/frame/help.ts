@@ -13,6 +13,8 @@ class ExamplesFirst extends CommandHelp {
 const EXAMPLES = [
   ['cachectl dev', 'a cache to try things on'],
   ['cachectl node start --memory 4gb', 'a node that serves until it is stopped'],
+  ['cachectl kv set greeting hello', 'write a key, and read it with kv get'],
+  ['cachectl bench --against 127.0.0.1:6379', 'measure it beside another server'],
   ['cachectl COMMAND --help', 'examples and flags of a command'],
 ];
 
