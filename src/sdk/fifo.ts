@@ -14,10 +14,6 @@ export class Fifo<T> {
     this.#items.push(item);
   }
 
-  peek(): T | undefined {
-    return this.#items[this.#first];
-  }
-
   shift(): T | undefined {
     if (this.length === 0) return undefined;
     const item = this.#items[this.#first++];
