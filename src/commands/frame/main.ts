@@ -1,3 +1,12 @@
+/**
+ * The command line's frame: what all commands share, so that each of them only parses its words,
+ * calls a library, and prints.
+ *
+ * It guarantees one form of output (`output.ts`), one way to fail (`failure.ts`) with the exit
+ * codes of `cluster/errors.ts`, and one way to give settings (`kinds.ts`, `settings.ts`,
+ * `flags.ts`). Read `base-command.ts` first; then a command, such as `../version.ts`; then
+ * `manifest.ts` for how oclif finds it, and `until-stopped.ts` for commands that serve.
+ */
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Errors, run, settings, type Interfaces } from '@oclif/core';
