@@ -4,6 +4,7 @@ import type { SystemError } from '../runtime/index.ts';
 import {
   answerOf,
   append,
+  compact,
   DIRECTORY,
   entry,
   hardState,
@@ -12,6 +13,8 @@ import {
   open,
   opening,
   refusal,
+  settle,
+  snapshotAt,
   reopened,
 } from './test-support.ts';
 import { asClusterId, asPeerId } from './types.ts';
@@ -127,5 +130,54 @@ describe('a directory that is not this peer’s to use is refused, in words that
       expect(error.message).toContain(remedy);
       expect(reopened(machine.disk.image()).entries).toEqual([entry(1, 1)]);
     }
+  });
+});
+
+describe('a log that goes on from a snapshot which is not there', () => {
+  const machineWith = (dropTo: number): Machine => {
+    const machine = makeMachine();
+    const { log } = open(machine, { segmentBytesMax: 300 });
+    for (let index = 1; index <= 20; index++) {
+      append(machine, log, { hardState: hardState(index), entries: [entry(index, index)] });
+    }
+    compact(machine, log, 10, 10, dropTo);
+    settle(machine);
+    machine.disk.kill();
+    return machine;
+  };
+
+  test('is whole where its entries go back to an older one', () => {
+    const machine = machineWith(5);
+    const snapshotHeld = { latest: snapshotAt(5, 5) };
+    const { contents } = open(machine, { snapshotHeld });
+    expect(contents.snapshot).toEqual(snapshotAt(5, 5));
+    expect(contents.entries.at(-1)).toEqual(entry(20, 20));
+    machine.disk.kill();
+    expect(open(machine, { snapshotHeld }).contents).toEqual(contents);
+  });
+
+  test('has lost what lies between, and says so', () => {
+    for (const latest of [undefined, snapshotAt(2, 2)]) {
+      const machine = machineWith(10);
+      const error = refusal(machine, { snapshotHeld: { latest } });
+      expect(error.code).toBe('damaged');
+      expect(error.message).toContain('what it goes on from is missing');
+      const { contents } = open(machine, { snapshotHeld: { latest }, onDamage: 'repair' });
+      expect(contents).toEqual({
+        hardState: hardState(20),
+        snapshot: latest,
+        entries: [],
+        lostThrough: { index: 20, term: 20 },
+      });
+      machine.disk.kill();
+      expect(open(machine, { snapshotHeld: { latest } }).contents).toEqual(contents);
+    }
+  });
+
+  test('does not mind a newer one', () => {
+    const machine = machineWith(10);
+    const { contents } = open(machine, { snapshotHeld: { latest: snapshotAt(15, 15) } });
+    expect(contents.snapshot).toEqual(snapshotAt(10, 10));
+    expect(contents.entries.at(-1)).toEqual(entry(20, 20));
   });
 });

@@ -10,8 +10,9 @@ import { SystemError } from '../runtime/index.ts';
 import type { FileLock } from '../runtime/index.ts';
 import { runSteps, type Steps, waitFor } from './steps.ts';
 import type { LogContents } from './stores.ts';
-import { asTerm, type ClusterId, type PeerId } from './types.ts';
+import { asTerm, type ClusterId, type PeerId, type SnapshotMetadata } from './types.ts';
 import { type LogRuntime, type LogSettings, segmentName, WriteAheadLog } from './wal.ts';
+import { isDirectoryFixture, lockDirectory } from './wal-directory.ts';
 import { remedyFor, StorageError } from './wal-error.ts';
 import { readSegmentHeader, STORE_ID_BYTES } from './wal-format.ts';
 import { LOG_START, recoverLog, type Recovery, type Segment } from './wal-recovery.ts';
@@ -21,6 +22,11 @@ export interface LogOptions extends Partial<Omit<LogSettings, 'directory'>> {
   readonly directory: string;
   readonly cluster: ClusterId;
   readonly peer: PeerId;
+  /**
+   * The newest snapshot that is really there. Where it is older than the one that the log goes on
+   * from, what lies between is lost. Without this, the log's own word is taken for it.
+   */
+  readonly snapshotHeld?: { readonly latest: SnapshotMetadata | undefined };
   /** What to do with a log that has lost entries. Default: `refuse`. */
   readonly onDamage?: 'refuse' | 'repair';
 }
@@ -28,7 +34,7 @@ export interface LogOptions extends Partial<Omit<LogSettings, 'directory'>> {
 const LOG_DEFAULTS = Object.freeze({
   segmentBytesMax: 8 * 1024 * 1024,
   groupBytesMax: 1024 * 1024,
-  onDamage: 'refuse',
+  onSync: () => undefined,
 });
 
 export interface OpenedLog {
@@ -59,10 +65,6 @@ export function openLog(
 }
 
 const NAME = /^(\d{8,15})\.wal(\.new|\.damaged)?$/;
-const LOCK_NAME = 'LOCK';
-/** What file systems put into the root of a volume. */
-const NAMES_IGNORED = new Set([LOCK_NAME, 'lost+found']);
-
 class Opening {
   readonly #runtime: LogRuntime;
   readonly #options: LogOptions;
@@ -77,7 +79,7 @@ class Opening {
   *steps(): Steps<OpenedLog> {
     const { disk } = this.#runtime;
     yield* waitFor((done) => disk.makeDirectory(this.#directory, done));
-    const lock = yield* this.#lock();
+    const lock = yield* lockDirectory(disk, this.#directory);
     try {
       const segments = yield* this.#readSegments();
       return segments.length === 0
@@ -89,23 +91,12 @@ class Opening {
     }
   }
 
-  *#lock(): Steps<FileLock> {
-    const path = `${this.#directory}/${LOCK_NAME}`;
-    try {
-      return yield* waitFor<FileLock>((done) => this.#runtime.disk.lock(path, done));
-    } catch (error) {
-      if (!(error instanceof SystemError) || error.code !== 'EBUSY') throw error;
-      const words = `${this.#directory} is in use: a running process holds ${path}. Stop that one, or give this peer a data directory of its own.`;
-      throw new StorageError('locked', path, words);
-    }
-  }
-
   *#readSegments(): Steps<Segment[]> {
     const { disk } = this.#runtime;
     const names = yield* waitFor<readonly string[]>((done) => disk.list(this.#directory, done));
     const segments: Segment[] = [];
     for (const name of names) {
-      if (NAMES_IGNORED.has(name)) continue;
+      if (isDirectoryFixture(name)) continue;
       const path = `${this.#directory}/${name}`;
       const parts = NAME.exec(name);
       if (parts === null) {
@@ -170,7 +161,7 @@ class Opening {
 
   *#continue(lock: FileLock, segments: readonly Segment[]): Steps<OpenedLog> {
     const store = this.#storeOf(segments);
-    const recovery = recoverLog(segments, store);
+    const recovery = recoverLog(segments, store, this.#options.snapshotHeld);
     if ('fatal' in recovery) {
       const { path, offset, words } = recovery.fatal;
       throw new StorageError(
@@ -210,14 +201,14 @@ class Opening {
     contents: LogContents,
     how: Pick<Recovery, 'next' | 'highestIndexes'> & { readonly number: number },
   ): Steps<OpenedLog> {
-    const { cluster, peer, directory, ...options } = this.#options;
+    const { cluster, peer, directory } = this.#options;
     const { hardState, snapshot, entries, lostThrough } = contents;
     const { next, number } = how;
     const end = entries.at(-1) ?? snapshot ?? LOG_START;
     const last = { index: end.index, term: end.term };
     const log = new WriteAheadLog(
       this.#runtime,
-      { ...LOG_DEFAULTS, onSync: () => undefined, ...options, directory },
+      { ...LOG_DEFAULTS, ...this.#options, directory },
       { store, cluster, peer },
       lock,
       {

@@ -82,12 +82,17 @@ export interface Unrecoverable {
   readonly fatal: Damage;
 }
 
+interface SnapshotsHeld {
+  readonly latest: SnapshotMetadata | undefined;
+}
+
 /** @param segments in the order of their numbers, at least one of them with a good header. */
 export function recoverLog(
   segments: readonly Segment[],
   store: Uint8Array,
+  held?: SnapshotsHeld,
 ): Recovery | Unrecoverable {
-  return new Reader(segments, store).read();
+  return new Reader(segments, store, held).read();
 }
 
 interface Group {
@@ -131,19 +136,15 @@ class Run {
     this.highestIndexes.set(segmentNumber, highest);
   }
 
-  get end(): Position {
-    const last = this.entries.at(-1) ?? this.snapshot;
-    return last === undefined ? LOG_START : { index: last.index, term: last.term };
-  }
-
-  /** Whether nothing that came before it is needed. */
-  get isWhole(): boolean {
+  /** Whether nothing but this snapshot and this run is needed to know all. */
+  isWholeAfter(snapshot: SnapshotMetadata | undefined): boolean {
     const header = this.lastGroup?.header;
+    const end = this.entries.at(-1) ?? snapshot ?? LOG_START;
     return (
       header !== undefined &&
       this.hardState?.term === header.term &&
-      comparePositions(this.end, header.last) === 0 &&
-      this.followsSnapshot(this.snapshot)
+      comparePositions(end, header.last) === 0 &&
+      this.followsSnapshot(snapshot)
     );
   }
 
@@ -163,6 +164,7 @@ class Run {
 class Reader {
   readonly #segments: readonly Segment[];
   readonly #seed: number;
+  readonly #held: SnapshotsHeld | undefined;
   readonly #runs: Run[] = [];
   readonly #damages: Damage[] = [];
   /** What follows does not continue the last run. */
@@ -173,9 +175,10 @@ class Reader {
   /** The last group of all is damaged: what its header says, if that can be read. */
   #lostEnd: { readonly header: GroupHeader | undefined } | undefined;
 
-  constructor(segments: readonly Segment[], store: Uint8Array) {
+  constructor(segments: readonly Segment[], store: Uint8Array, held: SnapshotsHeld | undefined) {
     this.#segments = segments;
     this.#seed = seedOf(store);
+    this.#held = held;
   }
 
   read(): Recovery | Unrecoverable {
@@ -286,20 +289,28 @@ class Reader {
   #conclude(): Recovery | Unrecoverable {
     const run = this.#runs.at(-1);
     const header = run?.lastGroup?.header;
-    if (run?.hardState !== undefined && run.isWhole && this.#lostEnd === undefined) {
-      return this.#whole(run, run.hardState);
-    }
+    const snapshot = this.#usable(run?.snapshot);
+    const isWhole = this.#lostEnd === undefined && run?.isWholeAfter(snapshot) === true;
+    if (isWhole && run.hardState !== undefined) return this.#whole(run, run.hardState, snapshot);
     if (this.#damages.length === 0) {
       const [{ path }] = this.#segments;
-      this.#damages.push({ path, offset: 0, words: 'the segments before it are missing' });
+      const words = 'what it goes on from is missing: a segment, or the snapshot that replaced it';
+      this.#damages.push({ path, offset: 0, words });
     }
     const end = this.#lostEnd === undefined ? header : this.#lostEnd.header;
     if (end === undefined) return { fatal: this.#damages[this.#damages.length - 1] };
     return this.#withLoss(end);
   }
 
-  #whole(run: Run, hardState: HardState): Recovery {
-    const { entries, snapshot, lost, lastGroup } = run;
+  /** The snapshot, or an older one if that is all there is. */
+  #usable(snapshot: SnapshotMetadata | undefined): SnapshotMetadata | undefined {
+    if (this.#held === undefined || snapshot === undefined) return snapshot;
+    const { latest } = this.#held;
+    return (latest?.index ?? 0) >= snapshot.index ? snapshot : latest;
+  }
+
+  #whole(run: Run, hardState: HardState, snapshot: SnapshotMetadata | undefined): Recovery {
+    const { entries, lost, lastGroup } = run;
     invariant(lastGroup !== undefined, 'a log that is whole has a last group');
     return {
       contents: contentsOf(hardState, snapshot, entries, lost),
@@ -319,13 +330,14 @@ class Reader {
 
   /** @param end the last header that is known to have been durable. */
   #withLoss(end: GroupHeader): Recovery {
-    const snapshot = this.#runs.findLast((run) => run.snapshot !== undefined)?.snapshot;
     const [first] = this.#runs;
+    const noted = this.#runs.findLast((run) => run.snapshot !== undefined)?.snapshot;
+    const snapshot = this.#usable(noted);
     // What came before the damage, unless a later snapshot covers it.
     const isOfUse =
       first !== undefined &&
       first.followsSnapshot(snapshot) &&
-      first.end.index >= (snapshot ?? LOG_START).index;
+      (first.entries.at(-1) ?? LOG_START).index >= (snapshot ?? LOG_START).index;
     const entries = isOfUse ? first.entries : [];
     const lost = this.#runs
       .flatMap((run) => (run.lost === undefined ? [] : [run.lost]))
