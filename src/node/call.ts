@@ -48,6 +48,11 @@ export class Call {
     return latin1(this.bytes, this.starts[index], this.ends[index]);
   }
 
+  /** The argument as errors quote it: Redis does so up to a NUL. */
+  quoted(index: number): string {
+    return untilNul(this.text(index));
+  }
+
   /** The argument as text, in lower case. */
   word(index: number): string {
     return this.text(index).toLowerCase();
@@ -218,6 +223,15 @@ export class Call {
     this.fail(`ERR wrong number of arguments for '${this.commandName}' command`);
   }
 
+  /** For a subcommand whose number of arguments is wrong in a way that arity can't tell. */
+  failSubcommand(): void {
+    const container = this.text(0).toUpperCase();
+    this.fail(
+      `ERR unknown subcommand or wrong number of arguments for '${this.text(1)}'. ` +
+        `Try ${container} HELP.`,
+    );
+  }
+
   /** As error texts name it. */
   get commandName(): string {
     return this.command?.fullName ?? '';
@@ -254,4 +268,8 @@ export class Call {
 /** Bytes as text, each byte one character. */
 export function latin1(bytes: Uint8Array, start: number, end: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1');
+}
+
+export function untilNul(text: string): string {
+  return text.split('\0', 1)[0];
 }

@@ -2,7 +2,6 @@
 import type { Call } from './call.ts';
 import { ERRORS } from './errors.ts';
 import type { CacheNode } from './node.ts';
-import { parseInteger } from './numbers.ts';
 import type { Session } from './session.ts';
 
 export function describeClient(session: Session, node: CacheNode): string {
@@ -42,67 +41,102 @@ export function describeClient(session: Session, node: CacheNode): string {
   return fields.map(([name, value]) => `${name}=${value}`).join(' ');
 }
 
+/** Which connections `CLIENT KILL` means: those to which all apply that are given. */
 export interface ClientFilter {
-  ids?: readonly number[];
+  id?: number;
   type?: string;
   address?: string;
   localAddress?: string;
-  user?: string;
-  skipMe?: boolean;
-  maxAgeSeconds?: number;
+  skipsCaller: boolean;
 }
 
-const CLIENT_TYPES = ['normal', 'master', 'replica', 'slave', 'pubsub'];
+/** There are no others here, but clients may ask for them. */
+const TYPES_ABSENT = ['master', 'replica', 'slave', 'pubsub'];
 
-/** Reads filters from argument `at` on; undefined after it has replied with an error. */
-export function parseClientFilter(
-  call: Call,
-  at: number,
-  command: 'list' | 'kill',
-): ClientFilter | undefined {
-  const filter: ClientFilter = {};
-  for (let i = at; i < call.count; i += 2) {
-    const word = call.word(i);
-    if (i + 1 >= call.count || (command === 'list' && word !== 'id' && word !== 'type')) {
-      return failed(call, ERRORS.syntax);
+/** Reads `NORMAL` and its kin from an argument; undefined after it has replied with an error. */
+function parseType(call: Call, index: number): string | undefined {
+  const type = call.word(index);
+  if (type === 'normal' || TYPES_ABSENT.includes(type)) return type;
+  call.fail(`ERR Unknown client type '${call.quoted(index)}'`);
+  return undefined;
+}
+
+/** The connections that `CLIENT LIST` is asked for; undefined after it has replied with an error. */
+export function listedClients(call: Call): Session[] | undefined {
+  const { sessions } = call.node;
+  if (call.count === 2) return [...sessions.values()];
+  if (call.count === 4 && call.is(2, 'type')) {
+    const type = parseType(call, 3);
+    if (type === undefined) return undefined;
+    return type === 'normal' ? [...sessions.values()] : [];
+  }
+  if (call.count === 3 || !call.is(2, 'id')) {
+    call.fail(ERRORS.syntax);
+    return undefined;
+  }
+  const listed: Session[] = [];
+  for (let i = 3; i < call.count; i++) {
+    const id = call.integer(i, 'ERR Invalid client ID');
+    if (Number.isNaN(id)) return undefined;
+    const session = sessions.get(id);
+    if (session !== undefined) listed.push(session);
+  }
+  return listed;
+}
+
+/** Reads what follows `CLIENT KILL`; undefined after it has replied with an error. */
+export function parseClientFilter(call: Call): ClientFilter | undefined {
+  if (call.count === 3) return { address: call.text(2), skipsCaller: false };
+  const filter: ClientFilter = { skipsCaller: true };
+  for (let i = 2; i < call.count; i += 2) {
+    if (i + 1 === call.count || !addCondition(call, filter, i)) {
+      if (!call.failed) call.fail(ERRORS.syntax);
+      return undefined;
     }
-    const value = call.text(i + 1);
-    if (word === 'id') {
-      const last = command === 'list' ? call.count - 1 : i + 1;
-      const ids = readIds(call, i + 1, last);
-      if (ids === undefined) return undefined;
-      filter.ids = ids;
-      i = last - 1;
-    } else if (word === 'type') {
-      const type = value.toLowerCase();
-      if (!CLIENT_TYPES.includes(type)) return failed(call, `ERR Unknown client type '${value}'`);
-      filter.type = type;
-    } else if (word === 'addr') filter.address = value;
-    else if (word === 'laddr') filter.localAddress = value;
-    else if (word === 'user') {
-      if (value !== 'default') return failed(call, `ERR No such user '${value}'`);
-      filter.user = value;
-    } else if (word === 'skipme' && /^(yes|no)$/i.test(value)) {
-      filter.skipMe = value.toLowerCase() === 'yes';
-    } else if (word === 'maxage') {
-      const seconds = parseInteger(call.bytes, call.starts[i + 1], call.ends[i + 1]);
-      if (Number.isNaN(seconds)) return failed(call, ERRORS.notInteger);
-      filter.maxAgeSeconds = seconds;
-    } else return failed(call, ERRORS.syntax);
   }
   return filter;
 }
 
-function readIds(call: Call, from: number, to: number): number[] | undefined {
-  const ids: number[] = [];
-  for (let i = from; i <= to; i++) {
-    const id = parseInteger(call.bytes, call.starts[i], call.ends[i]);
-    if (Number.isNaN(id) || id <= 0) return failed(call, 'ERR Invalid client ID');
-    ids.push(id);
+/** Reads the word at `index` and the value after it; false where that is wrong. */
+function addCondition(call: Call, filter: ClientFilter, index: number): boolean {
+  const at = index + 1;
+  switch (call.word(index)) {
+    case 'id': {
+      const text = 'ERR client-id should be greater than 0';
+      filter.id = call.integer(at, text);
+      if (filter.id < 1) call.fail(text);
+      return filter.id >= 1;
+    }
+    case 'type': {
+      const type = parseType(call, at);
+      if (type !== undefined) filter.type = type;
+      return type !== undefined;
+    }
+    case 'addr':
+      filter.address = call.text(at);
+      return true;
+    case 'laddr':
+      filter.localAddress = call.text(at);
+      return true;
+    case 'user':
+      if (call.text(at) === 'default') return true;
+      call.fail(`ERR No such user '${call.quoted(at)}'`);
+      return false;
+    case 'skipme':
+      filter.skipsCaller = call.is(at, 'yes');
+      return filter.skipsCaller || call.is(at, 'no');
+    default:
+      return false;
   }
-  return ids;
 }
 
-function failed(call: Call, text: string): undefined {
-  call.fail(text);
+export function isMeant(filter: ClientFilter, session: Session, caller: Session): boolean {
+  const { remote, local } = session.connection;
+  return (
+    (filter.id === undefined || filter.id === session.id) &&
+    (filter.type === undefined || filter.type === 'normal') &&
+    (filter.address === undefined || filter.address === `${remote.host}:${remote.port}`) &&
+    (filter.localAddress === undefined || filter.localAddress === `${local.host}:${local.port}`) &&
+    !(filter.skipsCaller && session === caller)
+  );
 }

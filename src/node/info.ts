@@ -1,5 +1,6 @@
 /** What `INFO` answers: sections of `name:value` lines, under the names that tools look for. */
 import type { CacheNode } from './node.ts';
+import { redisPolicyName } from './parameters.ts';
 import { REDIS_VERSION } from './version.ts';
 
 type Field = readonly [name: string, value: string | number];
@@ -92,7 +93,7 @@ function memory(node: CacheNode): readonly Field[] {
     ['used_memory_overhead', report.usedBytes - report.payloadBytes],
     ['maxmemory', report.limitBytes],
     ['maxmemory_human', human(report.limitBytes)],
-    ['maxmemory_policy', node.settings.policy],
+    ['maxmemory_policy', redisPolicyName(node.settings.policy)],
     ['mem_fragmentation_ratio', report.fragmentation.toFixed(2)],
     ['mem_allocator', 'segments'],
   ];

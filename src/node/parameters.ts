@@ -11,7 +11,7 @@ import {
 import type { NodeSettings } from './config.ts';
 import type { CacheNode } from './node.ts';
 
-interface Parameter {
+export interface Parameter {
   readonly name: string;
   read(node: CacheNode): string;
   /** Absent where it can't be changed. Returns what is wrong with the value, if anything is. */
@@ -80,21 +80,26 @@ function fixed(name: string, value: string): Parameter {
   return { name, read: () => value };
 }
 
-/** Redis' names for what our policies do, accepted when set. */
+/** Redis' names for what our policies do. Both are taken; what is read is Redis' where there is one. */
 const POLICY_ALIASES: Readonly<Record<string, PolicyName>> = {
   'allkeys-lru': 'lru',
   'allkeys-lfu': 'lfu',
 };
 
+/** As tools know it. */
+export function redisPolicyName(policyName: PolicyName): string {
+  return Object.keys(POLICY_ALIASES).find((n) => POLICY_ALIASES[n] === policyName) ?? policyName;
+}
+
 const policy: Parameter = {
   name: 'maxmemory-policy',
-  read: (node) => node.settings.policy,
+  read: (node) => redisPolicyName(node.settings.policy),
   write: (settings, value) => {
     const lower = value.toLowerCase();
     const name = POLICY_ALIASES[lower] ?? POLICY_NAMES.find((known) => known === lower);
     if (name === undefined) {
       const allowed = [...POLICY_NAMES, ...Object.keys(POLICY_ALIASES)];
-      return `argument must be one of the following: ${allowed.join(', ')}`;
+      return `argument(s) must be one of the following: ${allowed.join(', ')}`;
     }
     settings.policy = name;
     return undefined;
@@ -121,9 +126,17 @@ export const PARAMETERS: readonly Parameter[] = [
   policy,
   secret,
   number('maxclients', 'clientsMax', parseCount, { min: 1, max: 1_000_000 }),
-  number('timeout', 'idleTimeoutMs', parseCount, { min: 0, max: 2 ** 31, scale: 1000 }),
-  number('request-timeout', 'requestTimeoutMs', parseCount, { min: 0, max: 2 ** 31, scale: 1000 }),
-  number('output-timeout', 'outputTimeoutMs', parseCount, { min: 0, max: 2 ** 31, scale: 1000 }),
+  number('timeout', 'idleTimeoutMs', parseCount, { min: 0, max: 2 ** 31 - 1, scale: 1000 }),
+  number('request-timeout', 'requestTimeoutMs', parseCount, {
+    min: 0,
+    max: 2 ** 31 - 1,
+    scale: 1000,
+  }),
+  number('output-timeout', 'outputTimeoutMs', parseCount, {
+    min: 0,
+    max: 2 ** 31 - 1,
+    scale: 1000,
+  }),
   number('input-max', 'inputBytesMax', parseMemory, { min: MIB, max: LARGE }),
   number('output-max', 'outputBytesMax', parseMemory, { min: MIB, max: LARGE }),
   number('output-pause', 'outputBytesPaused', parseMemory, { min: 1024, max: LARGE }),

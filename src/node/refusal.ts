@@ -1,5 +1,5 @@
 /** Why a request is not carried out as it is, or which subcommand it means. */
-import { latin1, type Call } from './call.ts';
+import { latin1, untilNul, type Call } from './call.ts';
 import type { Command } from './command.ts';
 import type { CacheNode } from './node.ts';
 
@@ -63,10 +63,5 @@ function unknownSubcommand(call: Call, container: Command): string {
 }
 
 function shownText(text: string): string {
-  return quotable(text.slice(0, NAME_SHOWN_MAX));
-}
-
-/** As Redis quotes in its errors what a client sent: only up to a NUL. */
-export function quotable(text: string): string {
-  return text.split('\0', 1)[0];
+  return untilNul(text.slice(0, NAME_SHOWN_MAX));
 }

@@ -14,34 +14,56 @@ const RULES: Readonly<Record<string, Rule>> = {
   pttl: (redis, ours) => near(redis, ours, TIME_TOLERANCE_MS),
   pexpiretime: (redis, ours) => near(redis, ours, TIME_TOLERANCE_MS),
   keys: inAnyOrder,
+  'cluster|getkeysinslot': alikeKeysInSlot,
   scan: alikeScan,
   randomkey: bothOrNeitherNull,
   'object|idletime': (redis, ours) => near(redis, ours, 5),
   'memory|usage': bothOrNeitherNull,
 };
 
-/** What differs, in words; undefined where nothing does, or nothing but what is meant to. */
-export function difference(
+/** Commands that tell about the server, where only the kind of reply can be the same. */
+const SAME_KIND: ReadonlySet<string> = new Set([
+  ...['hello', 'time', 'info', 'command', 'lastsave'],
+  ...['client|id', 'client|info', 'client|list', 'client|help', 'config|get', 'config|help'],
+  ...['command|count', 'command|docs', 'command|info', 'command|list', 'command|help'],
+  ...['slowlog|get', 'slowlog|len', 'slowlog|help', 'latency|histogram', 'latency|doctor'],
+  ...['cluster|slots', 'cluster|shards', 'cluster|nodes', 'cluster|info', 'cluster|links'],
+  ...['cluster|myid', 'cluster|help'],
+  ...['latency|help', 'memory|doctor', 'memory|stats', 'memory|help', 'object|help'],
+]);
+
+/** What to make of two replies. */
+export type Verdict =
+  | { readonly kind: 'alike' }
+  /** As it is meant to, but what follows can't be compared. */
+  | { readonly kind: 'states-part' }
+  | { readonly kind: 'different'; readonly words: string };
+
+const ALIKE: Verdict = { kind: 'alike' };
+
+export function compareReplies(
   request: readonly Uint8Array[],
   redis: Buffer,
   ours: Buffer,
-): string | undefined {
-  if (redis.equals(ours)) return undefined;
+): Verdict {
+  if (redis.equals(ours)) return ALIKE;
   const name = word(request[0]);
   const fullName = `${name}|${request.length > 1 ? word(request[1]) : ''}`;
   const rule = RULES[fullName] ?? RULES[name];
   const isRuled = rule !== undefined && !isError(redis) && !isError(ours);
-  if (isRuled && rule(redis, ours, request)) return undefined;
-  if (meantDifference(name, redis, ours, request) !== undefined) return undefined;
-  if (meantDifference(fullName, redis, ours, request) !== undefined) return undefined;
-  return `redis: ${show(redis)}\nours:  ${show(ours)}`;
+  if (isRuled && rule(redis, ours, request)) return ALIKE;
+  const isAbout = SAME_KIND.has(name) || SAME_KIND.has(fullName);
+  if (isAbout && redis[0] === ours[0] && !isError(redis)) return ALIKE;
+  const meant = meantDifference(fullName, redis, ours, request);
+  if (meant !== undefined) return meant.statesPart === true ? { kind: 'states-part' } : ALIKE;
+  return { kind: 'different', words: `redis: ${show(redis)}\nours:  ${show(ours)}` };
 }
 
 function word(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('latin1').toLowerCase();
 }
 
-export function isError(reply: Buffer): boolean {
+function isError(reply: Buffer): boolean {
   return reply[0] === 0x2d;
 }
 
@@ -73,6 +95,13 @@ function sorted(reply: Buffer): string {
     .join();
 }
 
+/** Where not all were wanted, any will do. */
+function alikeKeysInSlot(redis: Buffer, ours: Buffer, request: readonly Uint8Array[]): boolean {
+  const wanted = Number(word(request[3]));
+  const counts = [redis, ours].map((reply) => elementsOf(reply).length);
+  return inAnyOrder(redis, ours) || (counts[0] === wanted && counts[1] === wanted);
+}
+
 /** Where either begins or ends in the middle, the two may have been at different places. */
 function alikeScan(redis: Buffer, ours: Buffer, request: readonly Uint8Array[]): boolean {
   const [redisCursor, redisKeys] = elementsOf(redis);
@@ -87,6 +116,6 @@ function bothOrNeitherNull(redis: Buffer, ours: Buffer): boolean {
   return isNull(redis) === isNull(ours);
 }
 
-export function show(reply: Buffer): string {
+function show(reply: Buffer): string {
   return JSON.stringify(reply.toString('latin1'));
 }

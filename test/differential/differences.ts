@@ -14,6 +14,8 @@ export interface MeantDifference {
   readonly reason: string;
   /** Requests of which the last one's replies differ. */
   readonly example: ReadonlyArray<readonly string[]>;
+  /** Whether the two servers' states differ afterwards, so that there is no more to compare. */
+  readonly statesPart?: boolean;
   /** Whether the two replies, as text, differ in this way and no other. */
   covers(redis: string, ours: string, request: readonly string[]): boolean;
 }
@@ -32,13 +34,42 @@ export const DIFFERENCES: readonly MeantDifference[] = [
       /^:(0|-1)\r\n$/.test(redis) && (ours === NOT_INTEGER || ours === SYNTAX_ERROR),
   },
   {
-    commands: ['cluster', 'cluster|keyslot', 'readonly', 'readwrite', 'asking'],
+    commands: ['cluster', 'readonly', 'readwrite', 'asking'],
     redis: 'A server without `cluster-enabled` refuses them.',
     ours: 'A node that stands alone answers as a cluster of one that owns all slots.',
     reason: 'Cluster clients work from the first node on, and go on working with more of them.',
     example: [['CLUSTER', 'KEYSLOT', 'key']],
+    covers: (redis) => redis === '-ERR This instance has cluster support disabled\r\n',
+  },
+  {
+    commands: ['client|setinfo', 'client|no-touch', 'cluster|myshardid'],
+    redis: 'They are unknown.',
+    ours: 'They are there.',
+    reason: 'Redis 7.2 has them.',
+    example: [['CLIENT', 'SETINFO', 'LIB-NAME', 'name']],
+    covers: (redis) => redis.startsWith('-ERR unknown subcommand '),
+  },
+  {
+    commands: ['command|getkeys', 'command|getkeysandflags'],
+    redis: 'They take at least two words.',
+    ours: 'They take one, the name of a command, which may need no more.',
+    reason: 'Redis 7.2 does so too.',
+    example: [['COMMAND', 'GETKEYS', 'GET']],
+    covers: (redis, ours, request) =>
+      request.length === 3 &&
+      redis.startsWith("-ERR wrong number of arguments for 'command|getkeys") &&
+      ours.startsWith('-ERR '),
+  },
+  {
+    commands: ['client|tracking'],
+    redis: 'In RESP2, or with `REDIRECT`, invalidation messages go by Pub/Sub, or nowhere.',
+    ours: 'They are RESP3 pushes on the same connection; anything else is refused.',
+    reason: 'There is no Pub/Sub, and a client that is told nothing would serve what is stale.',
+    example: [['CLIENT', 'TRACKING', 'ON']],
+    statesPart: true,
     covers: (redis, ours) =>
-      redis === '-ERR This instance has cluster support disabled\r\n' && !ours.startsWith('-'),
+      ours.startsWith('-ERR CLIENT TRACKING needs RESP3') ||
+      (ours.startsWith('-ERR REDIRECT is not supported') && redis !== ours),
   },
   {
     commands: ['object|encoding'],
@@ -83,7 +114,8 @@ export function meantDifference(
   const words = request.map((part) => Buffer.from(part).toString('latin1'));
   return DIFFERENCES.find(
     (difference) =>
-      difference.commands.includes(command) &&
+      (difference.commands.includes(command) ||
+        difference.commands.includes(command.split('|')[0])) &&
       difference.covers(redis.toString('latin1'), ours.toString('latin1'), words),
   );
 }

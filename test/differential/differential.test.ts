@@ -2,8 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { redisServerIsMissing } from '../support/redis-server.ts';
 import { WireClient } from '../support/wire-client.ts';
 import { DIFFERENCES } from './differences.ts';
+import { EXAMPLES, exampleSequences } from './examples.ts';
 import { Pair } from './pair.ts';
-import { checkRandomSequences } from './property.ts';
+import { checkSequences, clusterSequences, dataSequences, serverSequences } from './property.ts';
+
+const timeLimit = { timeout: 120_000 };
 
 describe.skipIf(redisServerIsMissing())('compared with redis-server', () => {
   let pair: Pair;
@@ -14,8 +17,23 @@ describe.skipIf(redisServerIsMissing())('compared with redis-server', () => {
     await pair[Symbol.asyncDispose]();
   });
 
-  test('any sequence of requests gets the same replies', { timeout: 120_000 }, async () => {
-    await checkRandomSequences(pair, { numRuns: 300 });
+  test('any sequence about keys and values gets the same replies', timeLimit, async () => {
+    await checkSequences(pair, dataSequences, { numRuns: 300 });
+  });
+
+  test('any sequence about connection and server gets the same replies', timeLimit, async () => {
+    await checkSequences(pair, serverSequences, { numRuns: 150 });
+  });
+
+  test('any sequence about the cluster gets the same replies', timeLimit, async () => {
+    await using cluster = await Pair.start('cluster');
+    await checkSequences(cluster, clusterSequences, { numRuns: 100 });
+  });
+
+  test.for(EXAMPLES)('%s', async ([, ...requests]) => {
+    for (const sequence of exampleSequences(requests)) {
+      expect(await pair.compare(sequence)).toBeUndefined();
+    }
   });
 
   test.for(DIFFERENCES.map((entry) => [entry.redis, entry] as const))(

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startCacheNode, type RunningNode } from '../support/cache-node.ts';
 import { startRedisServer, type RedisServer } from '../support/redis-server.ts';
 import { WireClient } from '../support/wire-client.ts';
-import { difference } from './compare.ts';
+import { compareReplies } from './compare.ts';
 import type { Sequence, Step, Token } from './requests.ts';
 
 /** Limits that both have, so that they refuse the same. */
@@ -25,11 +25,14 @@ export class Pair implements AsyncDisposable {
     this.node = node;
   }
 
-  static async start(): Promise<Pair> {
+  /** With a server that stands alone, or with one that is a cluster by itself. */
+  static async start(mode: 'alone' | 'cluster' = 'alone'): Promise<Pair> {
     const redis = await startRedisServer(
       ...['--databases', '1', '--proto-max-bulk-len', `${VALUE_BYTES_MAX}`],
       ...['--maxmemory', '1gb', '--maxmemory-policy', 'allkeys-lru'],
+      ...['--cluster-enabled', mode === 'cluster' ? 'yes' : 'no'],
     );
+    if (mode === 'cluster') await ownAllSlots(redis.port);
     return new Pair(redis, await startCacheNode({ valueBytesMax: VALUE_BYTES_MAX }));
   }
 
@@ -43,10 +46,17 @@ export class Pair implements AsyncDisposable {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const run = new Run(sequence, SOON_MS * 2 ** attempt);
       const outcome = await run.on(this.redis.port, this.node.port);
+      if (outcome === 'not comparable') return undefined;
       if (outcome !== 'too slow') return outcome;
     }
     throw new Error('the machine is too busy for anything to be due soon');
   }
+}
+
+async function ownAllSlots(port: number): Promise<void> {
+  await using client = await WireClient.to(port);
+  await client.ask('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+  while (!(await client.ask('CLUSTER', 'INFO')).includes('cluster_state:ok')) await sleep(20);
 }
 
 /** One attempt, in which what is due soon is due after `soonMs`. */
@@ -106,8 +116,9 @@ class Run {
       const [left, right] = await Promise.all([redis.exchange(batch), ours.exchange(batch)]);
       for (const [index, request] of batch.entries()) {
         const reply = left[index] ?? Buffer.from('(closed)');
-        const found = difference(request, reply, right[index] ?? Buffer.from('(closed)'));
-        if (found !== undefined) return `${found}\nto:    ${showRequest(request)}`;
+        const verdict = compareReplies(request, reply, right[index] ?? Buffer.from('(closed)'));
+        if (verdict.kind === 'states-part') return 'not comparable';
+        if (verdict.kind === 'different') return `${verdict.words}\nto:    ${showRequest(request)}`;
       }
     }
     return undefined;
@@ -116,10 +127,8 @@ class Run {
   /** Waits until all that was due soon is past, and has both meet every key that may be due. */
   async #letExpire(both: readonly WireClient[], requests: readonly Uint8Array[][]): Promise<void> {
     await sleep(this.#soonMs + 2);
-    const keys = requests.flat();
-    if (keys.length > 0) {
-      await Promise.all(both.map((client) => client.exchange([['EXISTS', ...keys]])));
-    }
+    const meet = requests.flat().map((key) => ['EXISTS', key]);
+    await Promise.all(both.map((client) => client.exchange(meet)));
   }
 }
 

@@ -7,36 +7,48 @@ import { requests, sequences, type Sequence } from './requests.ts';
 const STEPS_MAX = 40;
 
 /** Families whose every reply follows from what was asked before. */
-const GROUPS: ReadonlySet<string> = new Set(['string', 'generic', 'bitmap']);
+const DATA_GROUPS: ReadonlySet<string> = new Set(['string', 'generic', 'bitmap']);
 
-const BESIDES: ReadonlySet<string> = new Set([
+const DATA_COMMANDS_BESIDES: ReadonlySet<string> = new Set([
   ...['dbsize', 'flushall', 'flushdb', 'memory|usage', 'ping', 'echo', 'select', 'cluster|keyslot'],
 ]);
 
-/** What would wait for something. */
-const EXCLUDED: ReadonlySet<string> = new Set(['wait', 'object|help', 'object|freq']);
+/** What would wait, end the connection, silence it, or change the server for the next run. */
+const EXCLUDED: ReadonlySet<string> = new Set([
+  ...['wait', 'quit', 'object|help', 'object|freq', 'client|reply', 'client|pause', 'config|set'],
+]);
 
-const specs = COMMANDS.filter(
-  (spec) =>
-    GROUPS.has(spec.group) ||
-    [...BESIDES].some((name) => name === spec.name || name.startsWith(`${spec.name}|`)),
+const ONE_KEY_COMMANDS: ReadonlySet<string> = new Set(['set', 'getdel', 'expire', 'incr']);
+
+function isOfData(group: string, fullName: string): boolean {
+  return DATA_GROUPS.has(group) || DATA_COMMANDS_BESIDES.has(fullName);
+}
+
+/** Of strings, keys and bits. */
+export const dataSequences: fc.Arbitrary<Sequence> = sequences(
+  requests(COMMANDS, (group, name) => isOfData(group, name) && !EXCLUDED.has(name)),
+  STEPS_MAX,
 );
 
-function isWanted(group: string, fullName: string): boolean {
-  if (EXCLUDED.has(fullName)) return false;
-  return GROUPS.has(group) || BESIDES.has(fullName);
-}
+/** Of connection and server. */
+export const serverSequences: fc.Arbitrary<Sequence> = sequences(
+  requests(COMMANDS, (group, name) => !isOfData(group, name) && !EXCLUDED.has(name)),
+  STEPS_MAX,
+);
 
-export function randomSequences(): fc.Arbitrary<Sequence> {
-  return sequences(requests(specs, isWanted), STEPS_MAX);
-}
+/** For a server in cluster mode. */
+export const clusterSequences: fc.Arbitrary<Sequence> = sequences(
+  requests(COMMANDS, (group, name) => group === 'cluster' || ONE_KEY_COMMANDS.has(name)),
+  STEPS_MAX,
+);
 
 /** Resolves where all runs agreed; rejects with the shortest sequence that shows a difference. */
-export async function checkRandomSequences(
+export async function checkSequences(
   pair: Pair,
+  arbitrary: fc.Arbitrary<Sequence>,
   parameters: { numRuns: number; seed?: number; path?: string },
 ): Promise<void> {
-  const property = fc.asyncProperty(randomSequences(), async (sequence) => {
+  const property = fc.asyncProperty(arbitrary, async (sequence) => {
     const found = await pair.compare(sequence);
     if (found !== undefined) throw new Error(found);
   });

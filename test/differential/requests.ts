@@ -91,6 +91,9 @@ const PATTERNS = [
   ...['{a}*', '*\xff*', '[\x7f-\xff]*', '[a-]', 'k?\xff*', '*[^b]', '\\*'],
 ];
 
+/** Of the keys `a`, `b` and `c`; the first, the last, and what is none. */
+const SLOTS = ['15495', '3300', '7365', '0', '16383', '16384', '-1', 'x', ''];
+
 const PATTERN_CHARACTERS = ['a', 'b', '[', ']', '^', '-', '\\', '*', '?', 'k', '{', '1', '\xff'];
 
 const TIMES = [
@@ -172,6 +175,7 @@ function valueOf(argument: SyntaxArgument, command: string): fc.Arbitrary<Token>
   if (argument.name === 'milliseconds') return relative;
   if (argument.name === 'unix-time-milliseconds') return absolute;
   if (argument.name === 'seconds') return seconds;
+  if (argument.name === 'slot') return fc.constantFrom(...SLOTS);
   if (argument.name === 'cursor') return fc.constantFrom('0', '0', '0', 'x', '-', '', ' 0', '+0');
   if (argument.name === 'count') return fc.constantFrom('1000', '1000', '10', '1', '0', '-1', 'x');
   if (argument.name === 'type') return fc.constantFrom('string', 'STRING', 'list', 'nosuch');

@@ -1,18 +1,10 @@
 /** `CLIENT`: names, lists and ends connections, silences replies, tracks keys, pauses. */
-import {
-  writeArrayHeader,
-  writeBulkText,
-  writeInteger,
-  writeMapHeader,
-  writeSetHeader,
-  writeVerbatim,
-} from '../../resp/index.ts';
+import { writeBulkText, writeInteger, writeVerbatim } from '../../resp/index.ts';
 import type { Call } from '../call.ts';
-import { describeClient, type ClientFilter, parseClientFilter } from '../client-list.ts';
+import { describeClient, isMeant, listedClients, parseClientFilter } from '../client-list.ts';
 import type { CommandSpec } from '../command.ts';
 import { ERRORS } from '../errors.ts';
-import { parseInteger } from '../numbers.ts';
-import type { TrackingMode } from '../tracking.ts';
+import { caching, getRedirect, tracking, trackingInfo } from './client-tracking.ts';
 import { helpCommand } from './help.ts';
 import { INVALID_CLIENT_NAME, isClientName } from './handshake.ts';
 
@@ -37,7 +29,7 @@ function setInfo(call: Call): void {
   const what = call.word(2);
   const value = call.text(3);
   if (what !== 'lib-name' && what !== 'lib-ver') {
-    call.fail(`ERR Unrecognized option '${call.text(2)}'`);
+    call.fail(`ERR Unrecognized option '${call.quoted(2)}'`);
   } else if (!isClientName(value)) {
     call.fail(`ERR ${what} cannot contain spaces, newlines or special characters.`);
   } else {
@@ -53,46 +45,24 @@ function info(call: Call): void {
 }
 
 function list(call: Call): void {
-  const filter = call.count === 2 ? {} : parseClientFilter(call, 2, 'list');
-  if (filter === undefined) return;
-  const lines = [...call.node.sessions.values()]
-    .filter((session) => matches(call, filter, session.id))
-    .map((session) => `${describeClient(session, call.node)}\n`);
+  const sessions = listedClients(call);
+  if (sessions === undefined) return;
+  const lines = sessions.map((session) => `${describeClient(session, call.node)}\n`);
   writeVerbatim(call.out, 'txt', lines.join(''), call.version);
 }
 
-function matches(call: Call, filter: ClientFilter, id: number): boolean {
-  const session = call.node.sessions.get(id);
-  if (session === undefined) return false;
-  const { remote, local } = session.connection;
-  return (
-    (filter.ids === undefined || filter.ids.includes(id)) &&
-    (filter.type === undefined || filter.type === 'normal') &&
-    (filter.address === undefined || filter.address === `${remote.host}:${remote.port}`) &&
-    (filter.localAddress === undefined || filter.localAddress === `${local.host}:${local.port}`) &&
-    (filter.user === undefined || filter.user === 'default') &&
-    (filter.maxAgeSeconds === undefined ||
-      (call.nowMs - session.connectedAtMs) / 1000 >= filter.maxAgeSeconds) &&
-    !(filter.skipMe === true && session === call.session)
-  );
-}
-
 function kill(call: Call): void {
-  const isOldForm = call.count === 3;
-  const filter: ClientFilter | undefined = isOldForm
-    ? { address: call.text(2) }
-    : parseClientFilter(call, 2, 'kill');
+  const filter = parseClientFilter(call);
   if (filter === undefined) return;
-  if (!isOldForm) filter.skipMe ??= true;
-  const victims = [...call.node.sessions.values()].filter((session) =>
-    matches(call, filter, session.id),
-  );
-  if (isOldForm && victims.length === 0) {
+  const sessions = [...call.node.sessions.values()];
+  const victims = sessions.filter((session) => isMeant(filter, session, call.session));
+  if (call.count > 3) {
+    writeInteger(call.out, victims.length);
+  } else if (victims.length === 0) {
     call.fail('ERR No such client');
-    return;
+  } else {
+    call.ok();
   }
-  if (isOldForm) call.ok();
-  else writeInteger(call.out, victims.length);
   for (const session of victims) {
     if (session === call.session) session.close();
     else session.destroy();
@@ -124,17 +94,18 @@ function reply(call: Call): void {
 }
 
 function pause(call: Call): void {
-  const timeoutMs = parseInteger(call.bytes, call.starts[2], call.ends[2]);
-  if (Number.isNaN(timeoutMs)) {
-    call.fail('ERR timeout is not an integer or out of range');
+  if (call.count > 4) {
+    call.failSubcommand();
     return;
   }
+  if (call.count === 4 && !call.is(3, 'all') && !call.is(3, 'write')) {
+    call.fail('ERR CLIENT PAUSE mode must be WRITE or ALL');
+    return;
+  }
+  const timeoutMs = call.integer(2, 'ERR timeout is not an integer or out of range');
+  if (Number.isNaN(timeoutMs)) return;
   if (timeoutMs < 0) {
     call.fail('ERR timeout is negative');
-    return;
-  }
-  if (call.count > 4 || (call.count === 4 && !call.is(3, 'all') && !call.is(3, 'write'))) {
-    call.fail(ERRORS.syntax);
     return;
   }
   call.node.pause(call.nowMs + timeoutMs, call.count === 3 || call.is(3, 'all'));
@@ -144,151 +115,6 @@ function pause(call: Call): void {
 function unpause(call: Call): void {
   call.ok();
   call.node.runtime.timers.defer(() => call.node.unpause());
-}
-
-function tracking(call: Call): void {
-  const isOn = call.is(2, 'on');
-  if (!isOn && !call.is(2, 'off')) {
-    call.fail(ERRORS.syntax);
-    return;
-  }
-  const mode = parseTrackingMode(call);
-  if (mode === undefined) return;
-  const { node, session } = call;
-  if (!isOn) {
-    node.tracking.disable(session);
-    call.ok();
-    return;
-  }
-  const problem = trackingProblem(mode, node.tracking.modeOf(session), session.version);
-  if (problem !== undefined) {
-    call.fail(problem);
-    return;
-  }
-  node.tracking.enable(session, mode);
-  call.ok();
-}
-
-function parseTrackingMode(call: Call): TrackingMode | undefined {
-  const prefixes: string[] = [];
-  const mode: TrackingMode = {
-    broadcast: false,
-    optIn: false,
-    optOut: false,
-    noLoop: false,
-    prefixes,
-    caching: undefined,
-  };
-  for (let i = 3; i < call.count; i++) {
-    if (call.is(i, 'bcast')) mode.broadcast = true;
-    else if (call.is(i, 'optin')) mode.optIn = true;
-    else if (call.is(i, 'optout')) mode.optOut = true;
-    else if (call.is(i, 'noloop')) mode.noLoop = true;
-    else if (call.is(i, 'prefix') && i + 1 < call.count) prefixes.push(call.text(++i));
-    else if (call.is(i, 'redirect') && i + 1 < call.count) {
-      call.fail(
-        'ERR REDIRECT is not supported: invalidation messages are RESP3 pushes on the same ' +
-          'connection; switch to it with HELLO 3',
-      );
-      return undefined;
-    } else {
-      call.fail(ERRORS.syntax);
-      return undefined;
-    }
-  }
-  return mode;
-}
-
-function trackingProblem(
-  mode: TrackingMode,
-  current: TrackingMode | undefined,
-  version: number,
-): string | undefined {
-  if (mode.prefixes.length > 0 && !mode.broadcast) {
-    return 'ERR PREFIX option requires BCAST mode to be enabled';
-  }
-  if (mode.optIn && mode.optOut) {
-    return "ERR You can't specify both OPTIN mode and OPTOUT mode";
-  }
-  if (mode.broadcast && (mode.optIn || mode.optOut)) {
-    return 'ERR OPTIN and OPTOUT are not compatible with BCAST';
-  }
-  if (current !== undefined && current.broadcast !== mode.broadcast) {
-    return (
-      "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and " +
-      'then re-enabling it with a different mode.'
-    );
-  }
-  if (current !== undefined && (current.optIn !== mode.optIn || current.optOut !== mode.optOut)) {
-    return (
-      "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and " +
-      'then re-enabling it with a different mode.'
-    );
-  }
-  if (version !== 3) {
-    return 'ERR CLIENT TRACKING needs RESP3 for its invalidation messages: send HELLO 3 first';
-  }
-  return overlap(mode.prefixes);
-}
-
-function overlap(prefixes: readonly string[]): string | undefined {
-  for (const [index, one] of prefixes.entries()) {
-    const other = prefixes.find(
-      (prefix, at) => at !== index && (prefix.startsWith(one) || one.startsWith(prefix)),
-    );
-    if (other !== undefined) {
-      return (
-        `ERR Prefix '${one}' overlaps with another provided prefix '${other}'. Prefixes for a ` +
-        'single client must not overlap.'
-      );
-    }
-  }
-  return undefined;
-}
-
-function caching(call: Call): void {
-  const mode = call.node.tracking.modeOf(call.session);
-  const says = call.is(2, 'yes') ? true : call.is(2, 'no') ? false : undefined;
-  if (mode === undefined || (!mode.optIn && !mode.optOut)) {
-    call.fail(
-      'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or ' +
-        'OPTOUT mode enabled',
-    );
-  } else if (says === undefined) {
-    call.fail(ERRORS.syntax);
-  } else if (says && !mode.optIn) {
-    call.fail('ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.');
-  } else if (!says && !mode.optOut) {
-    call.fail('ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.');
-  } else {
-    mode.caching = says;
-    call.ok();
-  }
-}
-
-function getRedirect(call: Call): void {
-  writeInteger(call.out, call.node.tracking.modeOf(call.session) === undefined ? -1 : 0);
-}
-
-function trackingInfo(call: Call): void {
-  const mode = call.node.tracking.modeOf(call.session);
-  const flags = mode === undefined ? ['off'] : ['on'];
-  if (mode?.broadcast) flags.push('bcast');
-  if (mode?.optIn) flags.push('optin');
-  if (mode?.optOut) flags.push('optout');
-  if (mode?.caching === true) flags.push('caching-yes');
-  if (mode?.caching === false) flags.push('caching-no');
-  if (mode?.noLoop) flags.push('noloop');
-  const { out, version } = call;
-  writeMapHeader(out, 3, version);
-  writeBulkText(out, 'flags');
-  writeSetHeader(out, flags.length, version);
-  for (const flag of flags) writeBulkText(out, flag);
-  writeBulkText(out, 'redirect');
-  writeInteger(out, mode === undefined ? -1 : 0);
-  writeBulkText(out, 'prefixes');
-  writeArrayHeader(out, mode?.prefixes.length ?? 0);
-  for (const prefix of mode?.prefixes ?? []) writeBulkText(out, prefix);
 }
 
 type Sub = Pick<CommandSpec, 'name' | 'arity' | 'summary' | 'syntax' | 'since'> & {
@@ -362,8 +188,8 @@ const SUBCOMMANDS: readonly CommandSpec[] = [
     arity: -3,
     summary: 'Ends connections.',
     syntax:
-      '<ip:port | [ID client-id] [TYPE type] [USER username] [ADDR ip:port] [LADDR ip:port] ' +
-      '[SKIPME YES | NO] [MAXAGE maxage]>',
+      '<ip:port | [ID client-id] [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [USER username] [ADDR ip:port] [LADDR ip:port] ' +
+      '[SKIPME <YES | NO>]>',
     since: '2.4.0',
     flags: ['admin', ...connectionFlags],
     complexity: 'O(N) with N connections',

@@ -9,7 +9,6 @@ import {
 } from '../../resp/index.ts';
 import type { Call } from '../call.ts';
 import type { CommandSpec } from '../command.ts';
-import { parseInteger } from '../numbers.ts';
 import { helpCommand } from './help.ts';
 import { KeyCollector } from './keyspace.ts';
 
@@ -93,18 +92,17 @@ function keySlot(call: Call): void {
   writeInteger(call.out, slotOfKey(call.bytes, call.starts[2], call.ends[2]));
 }
 
-/** The slot in argument 2, or undefined after an error reply. */
-function slotArgument(call: Call): number | undefined {
-  const slot = parseInteger(call.bytes, call.starts[2], call.ends[2]);
-  if (Number.isNaN(slot)) call.fail('ERR value is not an integer or out of range');
-  else if (slot < 0 || slot > LAST_SLOT) call.fail('ERR Invalid slot');
-  else return slot;
-  return undefined;
+function isSlot(slot: number): boolean {
+  return slot >= 0 && slot <= LAST_SLOT;
 }
 
 function countKeysInSlot(call: Call): void {
-  const slot = slotArgument(call);
-  if (slot === undefined) return;
+  const slot = call.integer(2);
+  if (Number.isNaN(slot)) return;
+  if (!isSlot(slot)) {
+    call.fail('ERR Invalid slot');
+    return;
+  }
   const collector = new KeyCollector(call, isInSlot(slot), { isCountOnly: true });
   call.node.longCommands.start(call, {
     step: () => collector.step(),
@@ -117,15 +115,12 @@ function isInSlot(slot: number): (octets: Uint8Array, start: number, end: number
 }
 
 function getKeysInSlot(call: Call): void {
-  const slot = slotArgument(call);
-  if (slot === undefined) return;
-  const countMax = parseInteger(call.bytes, call.starts[3], call.ends[3]);
-  if (Number.isNaN(countMax)) {
-    call.fail('ERR value is not an integer or out of range');
-    return;
-  }
-  if (countMax < 0) {
-    call.fail('ERR Invalid number of keys');
+  const slot = call.integer(2);
+  if (Number.isNaN(slot)) return;
+  const countMax = call.integer(3);
+  if (Number.isNaN(countMax)) return;
+  if (!isSlot(slot) || countMax < 0) {
+    call.fail('ERR Invalid slot or number of keys');
     return;
   }
   call.node.longCommands.start(call, new KeyCollector(call, isInSlot(slot), { countMax }));
@@ -133,7 +128,7 @@ function getKeysInSlot(call: Call): void {
 
 function replicas(call: Call): void {
   if (call.text(2) === call.node.nodeId) writeArrayHeader(call.out, 0);
-  else call.fail(`ERR Unknown node ${call.text(2)}`);
+  else call.fail(`ERR Unknown node ${call.quoted(2)}`);
 }
 
 type Sub = Pick<CommandSpec, 'name' | 'arity' | 'summary' | 'syntax' | 'since'> & {

@@ -2,24 +2,32 @@
 import { writeBulkText, writeMapHeader } from '../../resp/index.ts';
 import type { Call } from '../call.ts';
 import type { CommandSpec } from '../command.ts';
+import { ERRORS } from '../errors.ts';
 import { globMatcher } from '../glob.ts';
-import { PARAMETERS } from '../parameters.ts';
+import type { NodeSettings } from '../config.ts';
+import { PARAMETERS, type Parameter } from '../parameters.ts';
 import { helpCommand } from './help.ts';
 
 const group = 'server';
 
 function get(call: Call): void {
-  const names = new Set<string>();
+  /** By lower-case name, as it is to be shown: a name given in full is echoed as it was given. */
+  const shown = new Map<string, string>();
   for (let i = 2; i < call.count; i++) {
+    const pattern = call.text(i);
+    const isPattern = /[*?[]/.test(pattern);
     const matches = globMatcher(call.copy(i), { ignoreCase: true });
-    for (const parameter of PARAMETERS) {
-      if (matches(Buffer.from(parameter.name))) names.add(parameter.name);
+    for (const { name } of PARAMETERS) {
+      if (isPattern ? matches(Buffer.from(name)) : name === pattern.toLowerCase()) {
+        if (!shown.has(name)) shown.set(name, isPattern ? name : pattern);
+      }
     }
   }
-  writeMapHeader(call.out, names.size, call.version);
+  writeMapHeader(call.out, shown.size, call.version);
   for (const parameter of PARAMETERS) {
-    if (!names.has(parameter.name)) continue;
-    writeBulkText(call.out, parameter.name);
+    const name = shown.get(parameter.name);
+    if (name === undefined) continue;
+    writeBulkText(call.out, name);
     writeBulkText(call.out, parameter.read(call.node));
   }
 }
@@ -27,7 +35,7 @@ function get(call: Call): void {
 /** All of them or none. */
 function set(call: Call): void {
   if (call.count % 2 !== 0) {
-    call.failArity();
+    call.fail(ERRORS.syntax);
     return;
   }
   const changed = { ...call.node.settings };
@@ -35,13 +43,9 @@ function set(call: Call): void {
   for (let i = 2; i < call.count; i += 2) {
     const name = call.word(i);
     const parameter = PARAMETERS.find((known) => known.name === name);
-    const problem = seen.has(name)
-      ? 'duplicate parameter'
-      : parameter?.write === undefined
-        ? parameter && "can't set immutable config"
-        : parameter.write(changed, call.text(i + 1));
+    const problem = seen.has(name) ? 'duplicate parameter' : change(call, parameter, changed, i);
     if (parameter === undefined) {
-      call.fail(`ERR Unknown option or number of arguments for CONFIG SET - '${call.text(i)}'`);
+      call.fail(`ERR Unknown option or number of arguments for CONFIG SET - '${call.quoted(i)}'`);
       return;
     }
     if (problem !== undefined) {
@@ -53,6 +57,18 @@ function set(call: Call): void {
   Object.assign(call.node.settings, changed);
   call.node.settingsChanged();
   call.ok();
+}
+
+/** Puts the value in the argument after `index` into `settings`; says what is wrong with it. */
+function change(
+  call: Call,
+  parameter: Parameter | undefined,
+  settings: NodeSettings,
+  index: number,
+): string | undefined {
+  const value = call.text(index + 1);
+  if (parameter?.write !== undefined) return parameter.write(settings, value);
+  return parameter?.read(call.node) === value ? undefined : "can't set immutable config";
 }
 
 function resetStat(call: Call): void {

@@ -3,7 +3,6 @@ import { REPLIES, writeEncoded, writeInteger } from '../../resp/index.ts';
 import type { Call } from '../call.ts';
 import type { CommandSpec } from '../command.ts';
 import { anyDeadlineFrom, replyTime, type DeadlineUnit } from '../expiry.ts';
-import { quotable } from '../refusal.ts';
 
 const group = 'generic';
 
@@ -41,7 +40,7 @@ function parseCondition(call: Call): Condition | undefined {
     else if (call.is(i, 'gt')) condition.ifLater = true;
     else if (call.is(i, 'lt')) condition.ifEarlier = true;
     else {
-      call.fail(`ERR Unsupported option ${quotable(call.text(i))}`);
+      call.fail(`ERR Unsupported option ${call.quoted(i)}`);
       return undefined;
     }
   }

@@ -86,7 +86,7 @@ function hello(call: Call): void {
         return;
       }
     } else {
-      call.fail(`ERR Syntax error in HELLO option '${call.text(at)}'`);
+      call.fail(`ERR Syntax error in HELLO option '${call.quoted(at)}'`);
       return;
     }
   }

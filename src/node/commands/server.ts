@@ -30,13 +30,16 @@ function time(call: Call): void {
 const SLOWLOG_COUNT = 10;
 
 function slowlogGet(call: Call): void {
-  let count = SLOWLOG_COUNT;
-  if (call.count > 2) {
-    count = parseInteger(call.bytes, call.starts[2], call.ends[2]);
-    if (Number.isNaN(count) || count < -1) {
-      call.fail('ERR count should be greater than or equal to -1');
-      return;
-    }
+  if (call.count > 3) {
+    call.failSubcommand();
+    return;
+  }
+  const text = 'ERR count should be greater than or equal to -1';
+  const count = call.count === 2 ? SLOWLOG_COUNT : call.integer(2, text);
+  if (Number.isNaN(count)) return;
+  if (count < -1) {
+    call.fail(text);
+    return;
   }
   const { entries } = call.node.slowLog;
   const shown = count === -1 ? entries : entries.slice(0, count);
