@@ -1,6 +1,6 @@
 /** What is published works as it is installed: from `dist`, with its dependencies beside it. */
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -42,6 +42,28 @@ test.each([
 ])('%s exports %s', (name, member) => {
   const script = `console.log(typeof (await import('${name}'))['${member}'])`;
   expect(node('--input-type=module', '--eval', script)).toBe('function\n');
+});
+
+test('its types are there for a service', () => {
+  const lines = [
+    "import { connect } from 'cachectl';",
+    "import { runScenario } from 'cachectl/sim';",
+    "const cache = await connect({ seeds: ['127.0.0.1:7400'] });",
+    "export const value: Uint8Array | undefined = await cache.get('key');",
+    'export const mistaken: number = value;',
+    'export const mistakenToo: number = runScenario;',
+  ];
+  writeFileSync(join(app, 'package.json'), '{ "type": "module" }');
+  writeFileSync(join(app, 'service.ts'), lines.join('\n'));
+  const options = ['--strict', '--noEmit', '--target', 'es2024', '--types', 'node'];
+  const tsc = join('node_modules', 'typescript', 'bin', 'tsc');
+  const run = spawnSync(
+    process.execPath,
+    [tsc, ...options, '--module', 'nodenext', '--lib', 'es2024,esnext.disposable', 'service.ts'],
+    { cwd: app, encoding: 'utf8' },
+  );
+  const places = run.stdout.match(/^\S+\(\d+,\d+\): error \w+/gm);
+  expect(places).toEqual(['service.ts(5,14): error TS2322', 'service.ts(6,14): error TS2322']);
 });
 
 test('only what is of use is published', () => {
