@@ -5,7 +5,7 @@ import { describeClient, isMeant, listedClients, parseClientFilter } from '../cl
 import type { CommandSpec } from '../command.ts';
 import { ERRORS } from '../errors.ts';
 import { caching, getRedirect, tracking, trackingInfo } from './client-tracking.ts';
-import { helpCommand } from './help.ts';
+import { container, subcommandsWith } from './container.ts';
 import { INVALID_CLIENT_NAME, isClientName } from './handshake.ts';
 
 const group = 'connection';
@@ -117,18 +117,9 @@ function unpause(call: Call): void {
   call.node.runtime.timers.defer(() => call.node.unpause());
 }
 
-type Sub = Pick<CommandSpec, 'name' | 'arity' | 'summary' | 'syntax' | 'since'> & {
-  run: (call: Call) => void;
-  flags?: CommandSpec['flags'];
-  complexity?: string;
-  tips?: readonly string[];
-};
-
 const connectionFlags: CommandSpec['flags'] = ['noscript', 'loading', 'stale'];
 
-function sub(spec: Sub): CommandSpec {
-  return { flags: connectionFlags, complexity: 'O(1)', ...spec, group };
-}
+const sub = subcommandsWith({ flags: connectionFlags, complexity: 'O(1)', group });
 
 const SUBCOMMANDS: readonly CommandSpec[] = [
   sub({
@@ -274,15 +265,8 @@ const SUBCOMMANDS: readonly CommandSpec[] = [
 ];
 
 export const CLIENT_COMMANDS: readonly CommandSpec[] = [
-  {
-    name: 'client',
-    arity: -2,
-    flags: [],
-    group,
-    summary: 'What concerns connections.',
-    since: '2.4.0',
-    complexity: 'Depends on the subcommand.',
-    syntax: '',
-    subcommands: [...SUBCOMMANDS, helpCommand('client', group, SUBCOMMANDS)],
-  },
+  container(
+    { name: 'client', group, summary: 'What concerns connections.', since: '2.4.0' },
+    SUBCOMMANDS,
+  ),
 ];

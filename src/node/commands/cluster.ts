@@ -9,7 +9,7 @@ import {
 } from '../../resp/index.ts';
 import type { Call } from '../call.ts';
 import type { CommandSpec } from '../command.ts';
-import { helpCommand } from './help.ts';
+import { container, subcommandsWith } from './container.ts';
 import { KeyCollector } from './keyspace.ts';
 
 const group = 'cluster';
@@ -131,17 +131,7 @@ function replicas(call: Call): void {
   else call.fail(`ERR Unknown node ${call.quoted(2)}`);
 }
 
-type Sub = Pick<CommandSpec, 'name' | 'arity' | 'summary' | 'syntax' | 'since'> & {
-  run: (call: Call) => void;
-  complexity?: string;
-  flags?: CommandSpec['flags'];
-  tips?: readonly string[];
-  maySlow?: boolean;
-};
-
-function sub(spec: Sub): CommandSpec {
-  return { flags: ['stale'], complexity: 'O(1)', ...spec, group };
-}
+const sub = subcommandsWith({ flags: ['stale'], complexity: 'O(1)', group });
 
 const varies = ['nondeterministic_output'];
 
@@ -265,17 +255,10 @@ function mode(name: string, summary: string, readonlyMode: boolean | undefined):
 }
 
 export const CLUSTER_COMMANDS: readonly CommandSpec[] = [
-  {
-    name: 'cluster',
-    arity: -2,
-    flags: [],
-    group,
-    summary: 'What concerns the cluster.',
-    since: '3.0.0',
-    complexity: 'Depends on the subcommand.',
-    syntax: '',
-    subcommands: [...SUBCOMMANDS, helpCommand('cluster', group, SUBCOMMANDS)],
-  },
+  container(
+    { name: 'cluster', group, summary: 'What concerns the cluster.', since: '3.0.0' },
+    SUBCOMMANDS,
+  ),
   mode('readonly', 'Allows this connection to read from replicas.', true),
   mode('readwrite', 'Ends READONLY.', false),
   mode('asking', 'Accepted for compatibility: slots are never half-migrated.', undefined),

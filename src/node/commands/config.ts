@@ -6,7 +6,7 @@ import { ERRORS } from '../errors.ts';
 import { globMatcher } from '../glob.ts';
 import type { NodeSettings } from '../config.ts';
 import { PARAMETERS, type Parameter } from '../parameters.ts';
-import { helpCommand } from './help.ts';
+import { container, subcommandsWith } from './container.ts';
 
 const group = 'server';
 
@@ -80,14 +80,12 @@ function rewrite(call: Call): void {
   call.fail('ERR The server is running without a config file');
 }
 
-type Sub = Pick<CommandSpec, 'name' | 'arity' | 'summary' | 'syntax' | 'complexity'> & {
-  run: (call: Call) => void;
-  tips?: readonly string[];
-};
-
-function sub(spec: Sub): CommandSpec {
-  return { flags: ['admin', 'noscript', 'loading', 'stale'], since: '2.0.0', ...spec, group };
-}
+const sub = subcommandsWith({
+  flags: ['admin', 'noscript', 'loading', 'stale'],
+  since: '2.0.0',
+  complexity: 'O(1)',
+  group,
+});
 
 const SUBCOMMANDS: readonly CommandSpec[] = [
   sub({
@@ -126,15 +124,8 @@ const SUBCOMMANDS: readonly CommandSpec[] = [
 ];
 
 export const CONFIG_COMMANDS: readonly CommandSpec[] = [
-  {
-    name: 'config',
-    arity: -2,
-    flags: [],
-    group,
-    summary: 'What concerns settings.',
-    since: '2.0.0',
-    complexity: 'Depends on the subcommand.',
-    syntax: '',
-    subcommands: [...SUBCOMMANDS, helpCommand('config', group, SUBCOMMANDS)],
-  },
+  container(
+    { name: 'config', group, summary: 'What concerns settings.', since: '2.0.0' },
+    SUBCOMMANDS,
+  ),
 ];

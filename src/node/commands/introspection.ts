@@ -22,7 +22,7 @@ import {
 } from '../command-description.ts';
 import { globMatcher } from '../glob.ts';
 import { parseSyntax, type SyntaxArgument } from '../syntax.ts';
-import { helpCommand } from './help.ts';
+import { container, subcommandsWith } from './container.ts';
 
 const group = 'server';
 
@@ -247,20 +247,12 @@ function getKeysAndFlags(call: Call): void {
   }
 }
 
-type Sub = Pick<CommandSpec, 'name' | 'arity' | 'summary' | 'syntax' | 'since'> & {
-  run: (call: Call) => void;
-  tips?: readonly string[];
-};
-
-function sub(spec: Sub): CommandSpec {
-  return {
-    flags: ['loading', 'stale'],
-    categories: ['connection'],
-    complexity: 'O(N) with N commands',
-    ...spec,
-    group,
-  };
-}
+const sub = subcommandsWith({
+  flags: ['loading', 'stale'],
+  categories: ['connection'],
+  complexity: 'O(N) with N commands',
+  group,
+});
 
 const inNoOrder = ['nondeterministic_output_order'];
 
@@ -319,21 +311,19 @@ const SUBCOMMANDS: readonly CommandSpec[] = [
 ];
 
 export const INTROSPECTION_COMMANDS: readonly CommandSpec[] = [
-  {
-    name: 'command',
-    arity: -1,
-    flags: ['loading', 'stale'],
-    categories: ['connection'],
-    tips: inNoOrder,
-    group,
-    summary: 'Describes all commands.',
-    since: '2.8.13',
-    complexity: 'O(N) with N commands',
-    syntax: '',
-    run: all,
-    subcommands: [
-      ...SUBCOMMANDS,
-      { ...helpCommand('command', group, SUBCOMMANDS), categories: ['connection'] },
-    ],
-  },
+  container(
+    {
+      name: 'command',
+      arity: -1,
+      flags: ['loading', 'stale'],
+      categories: ['connection'],
+      tips: inNoOrder,
+      group,
+      summary: 'Describes all commands.',
+      since: '2.8.13',
+      complexity: 'O(N) with N commands',
+      run: all,
+    },
+    SUBCOMMANDS,
+  ),
 ];

@@ -10,7 +10,7 @@ import type { MemoryReport } from '../../engine/index.ts';
 import type { Call } from '../call.ts';
 import type { CommandSpec } from '../command.ts';
 import { ERRORS } from '../errors.ts';
-import { helpCommand } from './help.ts';
+import { container } from './container.ts';
 
 const group = 'server';
 
@@ -162,15 +162,8 @@ const SUBCOMMANDS: readonly CommandSpec[] = [
 ];
 
 export const MEMORY_COMMANDS: readonly CommandSpec[] = [
-  {
-    name: 'memory',
-    arity: -2,
-    flags: [],
-    group,
-    summary: 'Tells what memory is used for.',
-    since: '4.0.0',
-    complexity: 'Depends on subcommand.',
-    syntax: '',
-    subcommands: [...SUBCOMMANDS, helpCommand('memory', group, SUBCOMMANDS)],
-  },
+  container(
+    { name: 'memory', group, summary: 'Tells what memory is used for.', since: '4.0.0' },
+    SUBCOMMANDS,
+  ),
 ];

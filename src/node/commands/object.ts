@@ -3,7 +3,7 @@ import { REPLIES, writeBulkText, writeEncoded, writeInteger } from '../../resp/i
 import type { Call } from '../call.ts';
 import type { CommandSpec } from '../command.ts';
 import { parseInt64 } from '../numbers.ts';
-import { helpCommand } from './help.ts';
+import { container } from './container.ts';
 
 const group = 'generic';
 
@@ -92,16 +92,14 @@ const SUBCOMMANDS: readonly CommandSpec[] = [
 ];
 
 export const OBJECT_COMMANDS: readonly CommandSpec[] = [
-  {
-    name: 'object',
-    arity: -2,
-    flags: [],
-    group,
-    categories: [],
-    summary: 'Tells about a key what is not its value.',
-    since: '2.2.3',
-    complexity: 'Depends on subcommand.',
-    syntax: '',
-    subcommands: [...SUBCOMMANDS, helpCommand('object', group, SUBCOMMANDS)],
-  },
+  container(
+    {
+      name: 'object',
+      group,
+      categories: [],
+      summary: 'Tells about a key what is not its value.',
+      since: '2.2.3',
+    },
+    SUBCOMMANDS,
+  ),
 ];

@@ -11,7 +11,7 @@ import type { Call } from '../call.ts';
 import type { Command, CommandSpec } from '../command.ts';
 import { describeNode } from '../info.ts';
 import { parseInteger } from '../numbers.ts';
-import { helpCommand } from './help.ts';
+import { container, subcommandsWith } from './container.ts';
 
 const group = 'server';
 
@@ -129,21 +129,12 @@ function waitInVain(call: Call, timeoutMs: number): void {
   });
 }
 
-type Sub = Pick<CommandSpec, 'name' | 'arity' | 'summary' | 'syntax'> & {
-  run: (call: Call) => void;
-  flags?: CommandSpec['flags'];
-  tips?: readonly string[];
-};
-
-function admin(spec: Sub): CommandSpec {
-  return {
-    flags: ['admin', 'loading', 'stale'],
-    since: '2.2.12',
-    complexity: 'O(N) with N entries',
-    ...spec,
-    group,
-  };
-}
+const admin = subcommandsWith({
+  flags: ['admin', 'loading', 'stale'],
+  since: '2.2.12',
+  complexity: 'O(N) with N entries',
+  group,
+});
 
 const latencyFlags: CommandSpec['flags'] = ['admin', 'noscript', 'loading', 'stale'];
 const allNodesSucceed = ['request_policy:all_nodes', 'response_policy:all_succeeded'];
@@ -228,24 +219,6 @@ const LATENCY: readonly CommandSpec[] = [
   }),
 ];
 
-function container(
-  name: string,
-  subcommands: readonly CommandSpec[],
-  summary: string,
-): CommandSpec {
-  return {
-    name,
-    arity: -2,
-    flags: [],
-    group,
-    summary,
-    since: '2.2.12',
-    complexity: 'Depends on the subcommand.',
-    syntax: '',
-    subcommands: [...subcommands, helpCommand(name, group, subcommands)],
-  };
-}
-
 export const SERVER_COMMANDS: readonly CommandSpec[] = [
   {
     name: 'info',
@@ -285,6 +258,22 @@ export const SERVER_COMMANDS: readonly CommandSpec[] = [
     syntax: 'numreplicas timeout',
     run: wait,
   },
-  container('slowlog', SLOWLOG, 'What concerns commands that took long.'),
-  container('latency', LATENCY, 'What concerns the time that commands take.'),
+  container(
+    {
+      name: 'slowlog',
+      group,
+      summary: 'What concerns commands that took long.',
+      since: '2.2.12',
+    },
+    SLOWLOG,
+  ),
+  container(
+    {
+      name: 'latency',
+      group,
+      summary: 'What concerns the time that commands take.',
+      since: '2.8.13',
+    },
+    LATENCY,
+  ),
 ];
