@@ -169,22 +169,15 @@ export class RaftCore {
    */
   #answerEarlierTerm(message: Message): boolean {
     const state = this.#state;
+    const { kind, from } = message;
     if (!state.rules.answersEarlierTerm(message)) return false;
-    switch (message.kind) {
-      case 'append':
-      case 'heartbeat':
-      case 'snapshotChunk':
-        state.send(message.from, { kind: 'heartbeatResponse', readContext: 0 });
-        return false;
-      case 'vote':
-        state.send(message.from, { kind: 'voteResponse', granted: false });
-        return false;
-      case 'preVote':
-      case 'preVoteResponse':
-        return true;
-      default:
-        return false;
+    if (kind === 'append' || kind === 'heartbeat' || kind === 'snapshotChunk') {
+      state.send(from, { kind: 'heartbeatResponse', readContext: 0 });
+    } else if (kind === 'vote') {
+      state.send(from, { kind: 'voteResponse', granted: false });
     }
+    // A pre-vote is answered by its own term, and answers to one may come from an earlier term.
+    return kind === 'preVote' || kind === 'preVoteResponse';
   }
 
   #dispatch(message: Message): void {

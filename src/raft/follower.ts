@@ -8,7 +8,16 @@
 import { invariant } from '../runtime/invariant.ts';
 import { SnapshotReceiver } from './snapshot-receiver.ts';
 import type { RaftState } from './state.ts';
-import type { Append, Heartbeat, Index, PeerId, SnapshotChunk, SnapshotMetadata } from './types.ts';
+import { asIndex } from './types.ts';
+import type {
+  Append,
+  Heartbeat,
+  Index,
+  PeerId,
+  Position,
+  SnapshotChunk,
+  SnapshotMetadata,
+} from './types.ts';
 
 export class Follower {
   readonly #state: RaftState;
@@ -29,14 +38,7 @@ export class Follower {
     const previous = { index: message.previousIndex, term: message.previousTerm };
     if (!log.has(previous)) {
       invariant(previous.index > log.commit, 'leader completeness: a leader has what is committed');
-      const hint = log.lastPossibleMatch(previous);
-      this.#state.send(message.from, {
-        kind: 'appendRejected',
-        previousIndex: previous.index,
-        hintIndex: hint.index,
-        hintTerm: hint.term,
-        lostEntries: !this.#state.isWhole,
-      });
+      this.#reject(message.from, previous);
       return;
     }
     const missing = message.entries.slice(rules.entriesHeld(message, log));
@@ -51,11 +53,15 @@ export class Follower {
   heartbeat(message: Heartbeat): void {
     const { log, rules } = this.#state;
     const commit = rules.commitAfterHeartbeat(message, log);
-    invariant(
-      commit <= log.lastIndex || !this.#state.isWhole,
-      'the log is shorter than what this peer has acknowledged: its disk was replaced or set back',
-    );
-    if (commit <= log.lastIndex) this.#commit(commit);
+    if (commit > log.lastIndex) {
+      invariant(
+        !this.#state.isWhole,
+        'the log is shorter than what this peer has acknowledged: its disk was replaced or set back',
+      );
+      this.#reject(message.from, { index: asIndex(log.lastIndex + 1), term: log.last.term });
+      return;
+    }
+    this.#commit(commit);
     this.#state.send(message.from, {
       kind: 'heartbeatResponse',
       readContext: message.readContext,
@@ -131,6 +137,18 @@ export class Follower {
   #commit(index: Index): void {
     const { log, outbox } = this.#state;
     if (log.commitThrough(index)) outbox.event({ kind: 'committed', index: log.commit });
+  }
+
+  /** Tells the leader that the log lacks `previous`, and where to look instead. */
+  #reject(leader: PeerId, previous: Position): void {
+    const hint = this.#state.log.lastPossibleMatch(previous);
+    this.#state.send(leader, {
+      kind: 'appendRejected',
+      previousIndex: previous.index,
+      hintIndex: hint.index,
+      hintTerm: hint.term,
+      lostEntries: !this.#state.isWhole,
+    });
   }
 
   #accept(leader: PeerId, match: Index): void {

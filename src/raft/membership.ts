@@ -7,8 +7,14 @@
  * names the members wanted and not the difference. Once the joint configuration is in a log, every
  * later leader leaves it.
  */
-import { addLearners, changeProblem, enterJoint } from './configuration-change.ts';
-import { keepsVoters, leaveJoint, newVoters } from './configuration-change.ts';
+import {
+  addLearners,
+  changeProblem,
+  enterJoint,
+  keepsVoters,
+  leaveJoint,
+  newVoters,
+} from './configuration-change.ts';
 import { encodeConfiguration, isJoint, isVoter } from './configuration.ts';
 import type { AdministrationOutcome, ConfigurationChange } from './effects.ts';
 import type { Replication } from './replication.ts';

@@ -14,7 +14,7 @@
  * unless the follower itself says that its disk has lost entries.
  */
 import { invariant } from '../runtime/invariant.ts';
-import { Inflights } from './inflights.ts';
+import type { Inflights } from './inflights.ts';
 import { asIndex } from './types.ts';
 import type { Index, SnapshotMetadata } from './types.ts';
 

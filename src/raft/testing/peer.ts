@@ -5,7 +5,7 @@
  * crash leaves behind.
  */
 import { crc32 } from 'node:zlib';
-import { initialConfiguration } from '../configuration.ts';
+import { encodeConfiguration, initialConfiguration } from '../configuration.ts';
 import { RaftCore } from '../core.ts';
 import type { Effects, Input, Persist, ProposalOutcome, ReadOutcome } from '../effects.ts';
 import type { RaftIdentity, RaftLimits } from '../options.ts';
@@ -16,7 +16,6 @@ import type { SessionAnswer, SessionRules } from '../sessions.ts';
 import type { StateMachine } from '../stores.ts';
 import { asIndex, asTerm } from '../types.ts';
 import type { Configuration, Entry, Index, PeerId, SnapshotMetadata } from '../types.ts';
-import { encodeConfiguration } from '../configuration.ts';
 import { concat, MemoryDisk } from './disk.ts';
 
 /** Keeps every command in the order of applying; answers with its place. */
@@ -42,7 +41,8 @@ export interface TestPeerOptions {
   readonly identity: RaftIdentity;
   readonly limits: RaftLimits;
   readonly rules: Rules;
-  readonly sessionRules: SessionRules;
+  /** `undefined`: commands are applied as they are, without sessions. */
+  readonly sessionRules: SessionRules | undefined;
   readonly random: { uint32(): number };
   /** Told of every step, before its effects are performed. */
   readonly observe: (peer: TestPeer, effects: Effects) => void;
@@ -54,7 +54,7 @@ export class TestPeer {
   readonly #options: TestPeerOptions;
   #core: RaftCore | undefined;
   machine = new ListMachine();
-  #sessions: SessionStateMachine;
+  #sessions: SessionStateMachine | undefined;
   /** Writes handed out and not carried out yet. */
   writes: Persist[] = [];
   reads: ReadOutcome[] = [];
@@ -91,7 +91,7 @@ export class TestPeer {
     const { contents, repair } = reconcile(this.disk.contents, latest?.metadata);
     if (repair !== 'none') this.disk.repair(contents);
     this.#sessions = this.#newMachine();
-    if (latest !== undefined) this.#sessions.restore([latest.bytes]);
+    if (latest !== undefined) (this.#sessions ?? this.machine).restore([latest.bytes]);
     this.#core = new RaftCore({ identity, limits, rules, random, contents, nowUs });
   }
 
@@ -134,7 +134,7 @@ export class TestPeer {
     const { log } = this.core;
     const term = log.termAt(log.applied);
     if (term === undefined || log.applied <= (this.disk.latest?.metadata.index ?? 0)) return;
-    const bytes = concat(this.#sessions.snapshot());
+    const bytes = concat((this.#sessions ?? this.machine).snapshot());
     const metadata: SnapshotMetadata = {
       index: log.applied,
       term,
@@ -149,7 +149,10 @@ export class TestPeer {
   #apply(entries: readonly Entry[], nowUs: number): void {
     let index: Index = asIndex(0);
     for (const entry of entries) {
-      if (entry.kind === 'data') this.answers.push(this.#sessions.apply(entry.bytes, entry.index));
+      if (entry.kind === 'data') {
+        if (this.#sessions === undefined) this.machine.apply(entry.bytes);
+        else this.answers.push(this.#sessions.apply(entry.bytes, entry.index));
+      }
       index = entry.index;
     }
     this.step({ kind: 'applied', index }, nowUs);
@@ -158,12 +161,14 @@ export class TestPeer {
   #restore(snapshot: SnapshotMetadata, nowUs: number): void {
     const stored = this.disk.readSnapshot(snapshot.index, 0, snapshot.sizeBytes);
     if (stored === undefined) throw new Error('the snapshot to restore is on the disk');
-    this.#sessions.restore([stored]);
+    (this.#sessions ?? this.machine).restore([stored]);
     this.step({ kind: 'applied', index: snapshot.index }, nowUs);
   }
 
-  #newMachine(): SessionStateMachine {
+  #newMachine(): SessionStateMachine | undefined {
     this.machine = new ListMachine();
-    return new SessionStateMachine(this.machine, SESSION_LIMITS, this.#options.sessionRules);
+    const { sessionRules } = this.#options;
+    if (sessionRules === undefined) return undefined;
+    return new SessionStateMachine(this.machine, SESSION_LIMITS, sessionRules);
   }
 }
