@@ -2,7 +2,7 @@
  * Historical mistakes of Raft implementations, each as the rule that it got wrong.
  *
  * A mutant replaces one of the core's `Rules` (or `SessionRules`); everything else is the real
- * program. `caughtBy` is what must notice, within a stated number of seeds.
+ * program. Whoever runs clusters under trouble must notice each of them.
  */
 import { makeConfiguration } from '../configuration.ts';
 import { RAFT_RULES } from '../rules.ts';

@@ -295,7 +295,7 @@ function checkDurable(message: Message, log: RaftLog, disk: MemoryDisk): void {
 }
 
 /** Whether every majority of `a` and every majority of `b` have a peer in common. */
-function quorumsIntersect(a: Configuration, b: Configuration): boolean {
+export function quorumsIntersect(a: Configuration, b: Configuration): boolean {
   const peers = [...new Set([...a.addresses.keys(), ...b.addresses.keys()])];
   const quorums = (of: Configuration): number[] => {
     const found: number[] = [];

@@ -100,6 +100,14 @@ export interface WorldOptions {
   readonly limits?: Partial<RaftLimits>;
 }
 
+/** As long as it takes for most troubles to have met. */
+export const TURNS = 1500;
+
+/** Three voters and two others, or five voters: by turns. */
+export function worldOf(seed: number): WorldOptions {
+  return { seed, peers: 5, voters: seed % 2 === 0 ? 5 : 3, roughness: roughness(seed) };
+}
+
 interface PendingRead {
   readonly peer: PeerId;
   readonly read: number;
