@@ -22,13 +22,13 @@
  */
 import { copyBytes, invariant } from '../runtime/index.ts';
 
-export const HEADER_BYTES = 28;
+const HEADER_BYTES = 28;
 export const KEY_LENGTH_MAX = 65_536;
 export const VALUE_LENGTH_MAX = 512 * 1024 * 1024;
 /** Domains are numbered from 0 to this. */
 export const DOMAIN_MAX = 32_767;
 /** Deadlines from here on, in the year 2248, are kept in a table beside the arena. */
-export const DEADLINE_NEAR_END = 2 ** 43 - 1;
+const DEADLINE_NEAR_END = 2 ** 43 - 1;
 
 /** Word 0 of a record that is freed. */
 const DEAD = 0xffff_ffff;

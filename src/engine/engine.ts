@@ -11,7 +11,7 @@
  * call; a domain evicts only its own records; accounts are exact.
  */
 import { copyBytes, invariant, type Random } from '../runtime/index.ts';
-import { Arena, KEY_LENGTH_MAX, STREAM_SURVIVORS, STREAM_WRITES } from './arena.ts';
+import { Arena, DOMAIN_MAX, KEY_LENGTH_MAX, STREAM_SURVIVORS, STREAM_WRITES } from './arena.ts';
 import { Cleaner } from './cleaner.ts';
 import { Domain } from './domain.ts';
 import { ExpirySweep } from './expiry-sweep.ts';
@@ -108,6 +108,7 @@ export class Engine {
   }
 
   addDomain(id: number, policyName: PolicyName): Domain {
+    invariant(Number.isInteger(id) && id >= 0 && id <= DOMAIN_MAX, 'a domain has a small number');
     invariant(this.#domains[id] === undefined, 'a domain is added once');
     const index = new KeyIndex(this.arena, this.hash);
     const domain = new Domain(id, index, this.#createPolicy(policyName), policyName);

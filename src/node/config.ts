@@ -1,5 +1,5 @@
 /** How a node is set up. The frozen defaults are the documentation's source. */
-import { MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, type PolicyName } from '../engine/index.ts';
+import type { PolicyName } from '../engine/index.ts';
 import { REQUEST_LIMITS, type RequestLimits } from '../resp/index.ts';
 import type { Address } from '../runtime/index.ts';
 
@@ -82,5 +82,3 @@ export function requestLimits(settings: NodeSettings): RequestLimits {
     lineBytesMax: settings.inlineBytesMax,
   };
 }
-
-export { MEMORY_BYTES_MAX, MEMORY_BYTES_MIN };

@@ -1,7 +1,7 @@
 /** Flags of oclif for kinds of value, such as `ttl: durationFlag({ min: 1 })({ summary: '…' })`. */
 import { Flags } from '@oclif/core';
 import type { Address } from '../../runtime/index.ts';
-import { address, badValue, count, duration, size, type Kind, type Range } from './kinds.ts';
+import { address, badValue, count, duration, type Kind, type Range } from './kinds.ts';
 
 function orRefuse<T>(kind: Kind<T>) {
   return (text: string, _context: unknown, { name }: { readonly name: string }): Promise<T> => {
@@ -13,9 +13,6 @@ function orRefuse<T>(kind: Kind<T>) {
 
 const numberFlag = (kind: Kind<number>) =>
   Flags.custom<number>({ parse: orRefuse(kind), helpValue: kind.label });
-
-/** Bytes. */
-export const sizeFlag = (range?: Range) => numberFlag(size(range));
 
 /** Milliseconds. */
 export const durationFlag = (range?: Range) => numberFlag(duration(range));
