@@ -60,7 +60,7 @@ describe('the bytes of a configuration', () => {
   test('are refused when they are cut short, longer, or of another version', () => {
     const bytes = encodeConfiguration(configurationOf('a b', 'c'));
     for (let length = 0; length < bytes.length; length++) {
-      expect(() => decodeConfiguration(bytes.subarray(0, length))).toThrow();
+      expect(() => decodeConfiguration(bytes.subarray(0, length))).toThrow('cut short');
     }
     expect(() => decodeConfiguration(new Uint8Array([...bytes, 0]))).toThrow('nothing follows');
     expect(() => decodeConfiguration(new Uint8Array([9, ...bytes.slice(1)]))).toThrow('version');

@@ -16,8 +16,8 @@ class Bench {
   }
 
   open(nonce: number): number {
-    const answer = this.#apply(encodeCommand({ kind: 'open', nonce }));
-    expect(answer).toEqual({ kind: 'opened', nonce, session: this.index });
+    const opened = this.#apply(encodeCommand({ kind: 'open', nonce }));
+    expect(opened).toEqual({ kind: 'opened', nonce, session: this.index });
     return this.index;
   }
 

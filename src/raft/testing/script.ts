@@ -305,7 +305,7 @@ class Stage {
     } else if (who === 'refused') same(this.#lastRefusal ?? 'accepted');
     else if (who === 'accepted') same(this.#lastRefusal ?? '');
     else if (who.includes('>')) this.#expectLink(who, what);
-    else same(`${describeIfNamed(this.#peer(who), what[0])}`);
+    else same(describeIfNamed(this.#peer(who), what[0]));
   }
 
   #expectLink(link: string, [what, kind, count]: readonly string[]): void {
