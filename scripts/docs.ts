@@ -6,6 +6,7 @@ import { commandsPage } from './docs/commands.ts';
 import { differencesPage } from './docs/differences.ts';
 import { errorsPage } from './docs/errors.ts';
 import { redisCommandsPage } from './docs/redis-commands.ts';
+import { sdkPage } from './docs/sdk.ts';
 import { settingsPage } from './docs/settings.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -18,6 +19,7 @@ export async function generatedPages(): Promise<ReadonlyMap<string, string>> {
     ['docs/differences.md', differencesPage()],
     ['docs/errors.md', errorsPage()],
     ['docs/redis-commands.md', redisCommandsPage()],
+    ['docs/sdk.md', sdkPage()],
     ['docs/settings.md', settingsPage()],
   ] as const;
   const formatted = pages.map(async ([path, text]) => [path, await format(text, options)] as const);

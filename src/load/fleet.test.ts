@@ -19,6 +19,8 @@ const workload: Workload = {
   seed: 1,
 };
 
+const reads: Workload = { ...workload, readFraction: 1 };
+
 const once1000: LoadOrder = {
   round: 0,
   requests: 1000,
@@ -38,6 +40,8 @@ function plan(port: number, changes: Partial<FleetPlan> = {}): FleetPlan {
     ...changes,
   };
 }
+
+const countReads = (bytes: string | Uint8Array): number => String(bytes).split('GET').length - 1;
 
 const answered = (tally: Tally): number => tally.reads.count + tally.writes.count;
 
@@ -61,7 +65,6 @@ describe.skipIf(redisServerIsMissing())('a load on redis-server', () => {
 
   test('counts misses', async () => {
     await using server = await startRedisServer();
-    const reads = { ...workload, readFraction: 1 };
     await using fleet = await Fleet.open(plan(server.port, { workload: reads }));
     const { hits, misses } = await fleet.load(0, once1000);
     expect([hits, misses]).toEqual([0, 1000]);
@@ -139,26 +142,102 @@ describe('a load', () => {
     expect([tally.answered, tally.unanswered]).toEqual([0, 16]);
   });
 
-  test('never has more in flight on a connection than its pipeline', async () => {
-    let most = 0;
+  test.each([undefined, 3_000])(
+    'never has more in flight on a connection than its pipeline, at the rate %s',
+    async (ratePerSecond) => {
+      let most = 0;
+      await using server = await startScripted((socket) => {
+        let waiting = 0;
+        socket.on('data', (bytes) => {
+          for (let left = countReads(bytes); left > 0; left--) {
+            waiting++;
+            most = Math.max(most, waiting);
+            setTimeout(
+              () => {
+                waiting--;
+                socket.write('$-1\r\n');
+              },
+              waiting === 3 ? 5 : 1,
+            );
+          }
+        });
+      });
+      await using fleet = await Fleet.open(plan(server.port, { workload: reads, pipeline: 3 }));
+      const { answered: count } = await fleet.load(0, { ...once1000, ratePerSecond });
+      expect(count).toBe(1000);
+      expect(most).toBe(3);
+    },
+  );
+
+  test('makes many connections', async () => {
+    let sockets = 0;
+    await using server = await startScripted((socket) => {
+      sockets++;
+      socket.on('data', (bytes) => socket.write('$-1\r\n'.repeat(countReads(bytes))));
+    });
+    const shape = { workload: reads, connections: 300, threads: 2 };
+    await using fleet = await Fleet.open(plan(server.port, shape));
+    expect((await fleet.load(0, once1000)).answered).toBe(1000);
+    expect(sockets).toBe(300);
+  });
+
+  test('sends the same requests in the same round, and others in another', async () => {
+    let sent = '';
     await using server = await startScripted((socket) => {
       socket.on('data', (bytes) => {
-        const requests = String(bytes).split('GET').length - 1;
-        most = Math.max(most, requests);
-        socket.write('$-1\r\n'.repeat(requests));
+        sent += String(bytes);
+        socket.write('$-1\r\n'.repeat(countReads(bytes)));
       });
     });
-    const reads = { ...workload, readFraction: 1 };
-    await using fleet = await Fleet.open(plan(server.port, { workload: reads, pipeline: 3 }));
-    expect((await fleet.load(0, once1000)).answered).toBe(1000);
-    expect(most).toBeLessThanOrEqual(3);
+    const shape = { workload: reads, connections: 1 };
+    await using fleet = await Fleet.open(plan(server.port, shape));
+    const rounds: string[] = [];
+    for (const round of [1, 1, 2]) {
+      sent = '';
+      await fleet.load(0, { ...once1000, round });
+      rounds.push(sent);
+    }
+    expect(rounds[0].length).toBeGreaterThan(10_000);
+    expect(rounds[1]).toBe(rounds[0]);
+    expect(rounds[2]).not.toBe(rounds[0]);
+  });
+
+  test('counts what was due and never sent, with how long it had waited', async () => {
+    await using server = await startScripted((socket) => {
+      socket.on('data', () => setTimeout(() => socket.write('$-1\r\n'), 20));
+    });
+    const shape = { workload: reads, connections: 1, pipeline: 1, threads: 1 };
+    await using fleet = await Fleet.open(plan(server.port, shape));
+    const order = { ...once1000, requests: Infinity, durationMs: 500, ratePerSecond: 1_000 };
+    const startedMs = performance.now();
+    const tally = await fleet.load(0, order);
+    const wallMs = performance.now() - startedMs;
+    expect(tally.elapsedUs / 1000).toBeLessThanOrEqual(wallMs);
+    expect(tally.answered).toBeLessThanOrEqual(26);
+    expect(tally.answered + tally.unsent).toBeGreaterThanOrEqual(500);
+    expect(tally.reads.count).toBe(tally.answered + tally.unsent);
+    // The last one had just come due, the first ones have waited for all of the run.
+    expect(tally.reads.percentile(50)).toBeGreaterThan(150_000);
+    expect(tally.reads.max).toBeGreaterThan(400_000);
+  });
+
+  test('on two threads takes as long as the slower', async () => {
+    await using server = await startScripted((socket) => {
+      socket.on('data', (bytes) => socket.write('$-1\r\n'.repeat(countReads(bytes))));
+    });
+    await using fleet = await Fleet.open(plan(server.port, { workload: reads, threads: 2 }));
+    const startedMs = performance.now();
+    const order = { ...once1000, requests: Infinity, durationMs: 300 };
+    const { elapsedUs } = await fleet.load(0, order);
+    expect(elapsedUs).toBeGreaterThanOrEqual(300_000);
+    expect(elapsedUs / 1000).toBeLessThanOrEqual(performance.now() - startedMs);
   });
 
   test('tells of a stall to the full in an open run, and hardly in a closed one', async () => {
     // Answers at once, but for 600 ms after its first 100 ms.
     const stalls = (socket: Socket, startedMs: () => number): void => {
       socket.on('data', (bytes) => {
-        const replies = '$-1\r\n'.repeat(String(bytes).split('GET').length - 1);
+        const replies = '$-1\r\n'.repeat(countReads(bytes));
         const sinceMs = performance.now() - startedMs();
         const isStalled = sinceMs > 100 && sinceMs < 700;
         setTimeout(() => socket.write(replies), isStalled ? 700 - sinceMs : 0);
@@ -166,7 +245,6 @@ describe('a load', () => {
     };
     let startedMs = 0;
     await using server = await startScripted((socket) => stalls(socket, () => startedMs));
-    const reads = { ...workload, readFraction: 1 };
     const shape = { workload: reads, pipeline: 1, connections: 2 };
     await using fleet = await Fleet.open(plan(server.port, shape));
     const timed = { ...once1000, requests: Infinity, durationMs: 1_000 };

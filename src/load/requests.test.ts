@@ -96,6 +96,8 @@ describe('requests', () => {
         names.write.add(keyOf((output) => writer.appendWrite(output, key, random)));
       }
       expect(names.read.size).toBe(1000);
+      const lengths = new Set(Array.from(names.read, (name) => name.length));
+      expect(lengths.size).toBe(keyBytes.max - keyBytes.min + 1);
       expect(names.write).toEqual(names.read);
     }
   });
