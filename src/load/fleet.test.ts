@@ -45,6 +45,9 @@ const countReads = (bytes: string | Uint8Array): number => String(bytes).split('
 
 const answered = (tally: Tally): number => tally.reads.count + tally.writes.count;
 
+// Node fires a timer up to a millisecond early, as other clocks see it: times are compared with
+// that much to spare.
+
 describe.skipIf(redisServerIsMissing())('a load on redis-server', () => {
   test('fills every key once, and then hits on each read', async () => {
     await using server = await startRedisServer();
@@ -75,9 +78,9 @@ describe.skipIf(redisServerIsMissing())('a load on redis-server', () => {
     await using fleet = await Fleet.open(plan(server.port));
     const order = { ...once1000, requests: Infinity, durationMs: 500, ratePerSecond: 2_000 };
     const { answered: count, unsent, elapsedUs } = await fleet.load(0, order);
-    expect(count + unsent).toBeGreaterThanOrEqual(999);
+    expect(count + unsent).toBeGreaterThanOrEqual(997);
     expect(count + unsent).toBeLessThanOrEqual((elapsedUs / 1e6) * 2_000 + 1);
-    expect(elapsedUs).toBeGreaterThanOrEqual(500_000);
+    expect(elapsedUs).toBeGreaterThanOrEqual(499_000);
   });
 
   test('counts error replies by their word, with an example, and not as answered', async () => {
@@ -214,7 +217,7 @@ describe('a load', () => {
     const wallMs = performance.now() - startedMs;
     expect(tally.elapsedUs / 1000).toBeLessThanOrEqual(wallMs);
     expect(tally.answered).toBeLessThanOrEqual(26);
-    expect(tally.answered + tally.unsent).toBeGreaterThanOrEqual(500);
+    expect(tally.answered + tally.unsent).toBeGreaterThanOrEqual(498);
     expect(tally.reads.count).toBe(tally.answered + tally.unsent);
     // The last one had just come due, the first ones have waited for all of the run.
     expect(tally.reads.percentile(50)).toBeGreaterThan(150_000);
@@ -229,7 +232,7 @@ describe('a load', () => {
     const startedMs = performance.now();
     const order = { ...once1000, requests: Infinity, durationMs: 300 };
     const { elapsedUs } = await fleet.load(0, order);
-    expect(elapsedUs).toBeGreaterThanOrEqual(300_000);
+    expect(elapsedUs).toBeGreaterThanOrEqual(299_000);
     expect(elapsedUs / 1000).toBeLessThanOrEqual(performance.now() - startedMs);
   });
 
