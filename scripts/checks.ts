@@ -3,11 +3,13 @@ import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 
+const PRETTIER_CACHE = ['--cache', '--cache-location', '.cache/prettier'];
+
 /** In the order of their usefulness to someone whose work is refused. */
 const CHECKS: ReadonlyArray<readonly [name: string, file: string, ...options: string[]]> = [
   ['types', 'typescript/bin/tsc', '-p', '.'],
   ['lint', 'oxlint/bin/oxlint'],
-  ['format', 'prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'],
+  ['format', 'prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', ...PRETTIER_CACHE, '.'],
   ['dead code', 'knip/bin/knip.js'],
 ];
 

@@ -47,8 +47,8 @@ function info(call: Call): void {
 
 /** A command by its name, or a subcommand as `container|name`. */
 function named(call: Call, name: string): Command | undefined {
-  const [container, subcommand] = name.toLowerCase().split('|');
-  const command = call.node.table.byName(container);
+  const [outer, subcommand] = name.toLowerCase().split('|');
+  const command = call.node.table.byName(outer);
   return subcommand === undefined ? command : command?.subcommands.get(subcommand);
 }
 
@@ -204,11 +204,11 @@ function filtered(call: Call, commands: readonly Command[]): string[] | undefine
 
 /** The command of the request in the arguments from 2 on, or undefined after an error reply. */
 function inner(call: Call): Command | undefined {
-  const container = call.node.table.byName(call.text(2));
+  const outer = call.node.table.byName(call.text(2));
   const command =
-    container !== undefined && container.subcommands.size > 0 && call.count > 3
-      ? container.subcommands.get(call.word(3))
-      : container;
+    outer !== undefined && outer.subcommands.size > 0 && call.count > 3
+      ? outer.subcommands.get(call.word(3))
+      : outer;
   if (command === undefined) call.fail('ERR Invalid command specified');
   else if (command.spec.keys === undefined) call.fail('ERR The command has no key arguments');
   else if (!command.takes(call.count - 2)) {
