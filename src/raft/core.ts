@@ -20,7 +20,6 @@ import { refuseRead } from './read-index.ts';
 import type { Rules } from './rules.ts';
 import { RaftState } from './state.ts';
 import type { LogContents } from './stores.ts';
-import { asIndex } from './types.ts';
 import type { Message, PeerId, SnapshotMetadata, Term } from './types.ts';
 
 export interface RaftCoreOptions {
@@ -292,7 +291,8 @@ export class RaftCore {
 
   #compact(snapshot: SnapshotMetadata): void {
     const { limits, log, outbox } = this.#state;
-    const dropTo = asIndex(Math.max(0, snapshot.index - limits.trailingEntries));
+    const { trailingEntries, trailingBytes } = limits;
+    const dropTo = log.dropBehind(snapshot.index, trailingEntries, trailingBytes);
     if (log.compact(snapshot, dropTo)) outbox.compact(snapshot, dropTo);
   }
 

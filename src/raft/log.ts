@@ -249,6 +249,18 @@ export class RaftLog {
     this.#applying = snapshot.index;
   }
 
+  /** How far the log may be dropped behind `snapshot`, with no more than so much of it kept. */
+  dropBehind(snapshot: Index, entriesMax: number, bytesMax: number): Index {
+    let index: number = snapshot;
+    let bytes = 0;
+    for (let entry = this.entryAt(index); entry !== undefined; entry = this.entryAt(index)) {
+      bytes += entryBytes(entry);
+      if (snapshot - index >= entriesMax || bytes > bytesMax) break;
+      index--;
+    }
+    return asIndex(index);
+  }
+
   /**
    * A snapshot of this peer's own state is durable: forgets entries through `dropTo`.
    * @returns false where a newer snapshot is there already.

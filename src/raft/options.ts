@@ -25,8 +25,10 @@ export interface RaftLimits {
   /** Entries handed to the state machine in one step. */
   readonly applyBytesMax: number;
   readonly snapshotChunkBytes: number;
-  /** Entries kept behind a snapshot, so that a follower that is a little behind needs no snapshot. */
+  /** Entries kept behind a snapshot, so that a follower that is a little behind needs no snapshot:
+   * as many as both limits allow. */
   readonly trailingEntries: number;
+  readonly trailingBytes: number;
   /** A learner this close to the commit index is promoted. */
   readonly promotionLagEntriesMax: number;
   /** Reads that wait for the leader's answer or for a majority; beyond, they are refused. */
@@ -44,6 +46,7 @@ export const RAFT_LIMITS: RaftLimits = Object.freeze({
   applyBytesMax: 4 * 1024 * 1024,
   snapshotChunkBytes: 512 * 1024,
   trailingEntries: 4096,
+  trailingBytes: 16 * 1024 * 1024,
   promotionLagEntriesMax: 64,
   pendingReadsMax: 65_536,
 });

@@ -35,6 +35,7 @@ export class PeerMachine {
   #work: Work[] = [];
   #isRestoring = false;
   #isSaving = false;
+  #bytesSinceSnapshot = 0;
 
   constructor(machine: SessionStateMachine, snapshots: SnapshotStore, handler: PeerMachineHandler) {
     this.#machine = machine;
@@ -44,6 +45,11 @@ export class PeerMachine {
 
   get isSaving(): boolean {
     return this.#isSaving;
+  }
+
+  /** Of commands applied. */
+  get bytesSinceSnapshot(): number {
+    return this.#bytesSinceSnapshot;
   }
 
   apply(entries: readonly Entry[]): void {
@@ -60,6 +66,7 @@ export class PeerMachine {
   save(about: Pick<SnapshotMetadata, 'index' | 'term' | 'configuration'>): void {
     invariant(!this.#isSaving, 'one snapshot at a time');
     this.#isSaving = true;
+    this.#bytesSinceSnapshot = 0;
     // Begun now, before anything else is applied.
     const pieces = this.#machine.snapshot();
     runSteps(this.#saveSteps(pieces, about), (outcome) => {
@@ -86,6 +93,7 @@ export class PeerMachine {
     if (last === undefined) return;
     for (const entry of entries) {
       if (entry.kind !== 'data') continue;
+      this.#bytesSinceSnapshot += entry.bytes.length;
       this.#handler.onAnswer(this.#machine.apply(entry.bytes, entry.index));
     }
     this.#handler.onApplied(last.index, false);

@@ -44,8 +44,10 @@ export interface PeerOptions {
   readonly bootstrap?: ReadonlyMap<PeerId, Address>;
   readonly limits?: Partial<RaftLimits>;
   readonly sessionLimits?: Partial<SessionLimits>;
-  /** Entries applied since the last snapshot before the next is taken. Default: 10,000. */
+  /** A snapshot is taken after so many entries since the last. Default: 10,000. */
   readonly snapshotEntries?: number;
+  /** Or after so many bytes of commands. Default: 64 MiB. */
+  readonly snapshotBytes?: number;
   readonly segmentBytesMax?: number;
   /**
    * What to do with a disk that has lost what it had confirmed. Default: `refuse`. With `repair`
@@ -67,7 +69,10 @@ export type PeerOpening =
   /** The message names the file and the way out. */
   | { readonly error: StorageError };
 
-const SNAPSHOT_ENTRIES = 10_000;
+const SNAPSHOT_DEFAULTS = Object.freeze({
+  snapshotEntries: 10_000,
+  snapshotBytes: 64 * 1024 * 1024,
+});
 
 export function openPeer(options: PeerOptions, done: (opening: PeerOpening) => void): void {
   runSteps(openSteps(options), (outcome) => {
@@ -142,7 +147,8 @@ function* begin(
   snapshots: FileSnapshotStore,
   { log, store, contents: found }: OpenedLog,
 ): Steps<RaftPeer> {
-  const { runtime, cluster, peer, observer = {}, snapshotEntries = SNAPSHOT_ENTRIES } = options;
+  const { runtime, cluster, peer, observer = {} } = options;
+  const { snapshotEntries, snapshotBytes } = { ...SNAPSHOT_DEFAULTS, ...options };
   const { contents: reconciled, repair } = reconcile(found, snapshots.latest);
   const { hardState, snapshot } = reconciled;
   if (repair === 'reset') {
@@ -170,7 +176,9 @@ function* begin(
     nowUs: runtime.clock.monotonicUs(),
   });
   return new RaftPeer(peer, {
-    ...{ runtime, limits, core, machine, log, snapshots, snapshotEntries, observer },
+    ...{ runtime, limits, core, machine, log, snapshots, observer },
+    snapshotEntries,
+    snapshotBytes,
     transport: options.transport(store),
     close: (done) => log.close(() => snapshots.close(() => done())),
   });

@@ -74,6 +74,7 @@ export interface PeerParts {
   readonly snapshots: SnapshotStore;
   readonly transport: Transport;
   readonly snapshotEntries: number;
+  readonly snapshotBytes: number;
   readonly observer: PeerObserver;
   /** Closes the stores. */
   readonly close: (done: () => void) => void;
@@ -333,11 +334,13 @@ export class RaftPeer {
   }
 
   #applied(index: Index, isRestored: boolean): void {
-    const { core, snapshotEntries } = this.#parts;
+    const { core, snapshotEntries, snapshotBytes } = this.#parts;
     this.#proposals.applied(index, isRestored);
     this.#step({ kind: 'applied', index });
     const entriesSince = core.log.applied - (core.log.snapshot?.index ?? 0);
-    if (entriesSince >= snapshotEntries) this.takeSnapshot();
+    const isDue =
+      entriesSince >= snapshotEntries || this.#machine.bytesSinceSnapshot >= snapshotBytes;
+    if (isDue) this.takeSnapshot();
   }
 
   /** A timer that goes off too early is harmless, so it is set anew only to go off earlier. */

@@ -21,9 +21,15 @@ import { concat, MemoryDisk } from './disk.ts';
 /** Keeps every command in the order of applying; answers with its place. */
 export class ListMachine implements StateMachine {
   commands: string[] = [];
+  /** A command that was applied although it had been before. */
+  repeated: string | undefined;
+  #known = new Set<string>();
 
   apply(command: Uint8Array): Uint8Array {
-    this.commands.push(new TextDecoder().decode(command));
+    const text = new TextDecoder().decode(command);
+    if (this.#known.has(text)) this.repeated = text;
+    this.#known.add(text);
+    this.commands.push(text);
     return new TextEncoder().encode(String(this.commands.length));
   }
 
@@ -34,6 +40,7 @@ export class ListMachine implements StateMachine {
   restore(pieces: Iterable<Uint8Array>): void {
     const parsed: unknown = JSON.parse(new TextDecoder().decode(concat(pieces)));
     this.commands = Array.isArray(parsed) ? parsed.map(String) : [];
+    this.#known = new Set(this.commands);
   }
 }
 

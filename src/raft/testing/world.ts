@@ -447,8 +447,7 @@ export class World {
         }
       }
       peer.answers = [];
-      const { commands } = peer.machine;
-      if (new Set(commands).size < commands.length) {
+      if (peer.machine.repeated !== undefined) {
         throw new Violation('exactly once', `${peer.id} has applied a command twice`);
       }
     }
