@@ -22,7 +22,7 @@ import type { Configuration, Entry, Index, Position, SnapshotMetadata, Term } fr
 /** What an entry costs in messages and limits beside its bytes. */
 export const ENTRY_OVERHEAD_BYTES = 24;
 
-export const ZERO_POSITION: Position = { index: asIndex(0), term: asTerm(0) };
+const ZERO_POSITION: Position = { index: asIndex(0), term: asTerm(0) };
 
 interface ConfigurationAt {
   readonly index: Index;

@@ -29,7 +29,7 @@ export interface SoloOptions {
 }
 
 const CLUSTER = asClusterId('test');
-export const A = asPeerId('a');
+const A = asPeerId('a');
 
 export function addressesOf(names: string): Configuration['addresses'] {
   const peers = names.split(' ').filter(Boolean).map(asPeerId);

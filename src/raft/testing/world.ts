@@ -39,7 +39,7 @@ export interface Roughness {
   readonly burst: number;
 }
 
-export const CALM: Roughness = {
+const CALM: Roughness = {
   loss: 0,
   repeat: 0,
   reorder: 0,
@@ -56,7 +56,7 @@ export const CALM: Roughness = {
 };
 
 /** A different mixture for each seed: some troubles are absent, the others are mild or severe. */
-export function roughness(seed: number): Roughness {
+function roughness(seed: number): Roughness {
   const level = (trouble: number, worst: number): number =>
     Math.floor((worst * ((Math.imul(seed + 1, 0x9e3779b1 + 2 * trouble) >>> 16) % 5)) / 4);
   return {
