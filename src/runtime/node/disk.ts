@@ -112,7 +112,9 @@ class NodeDisk implements Disk {
     let refusal: SystemError | undefined;
     try {
       database = new DatabaseSync(full, { timeout: 0 });
-      database.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+      database.exec(
+        'PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE',
+      );
     } catch (error) {
       database?.close();
       refusal = lockError(error, full);
