@@ -101,21 +101,30 @@ export class KeyIndex {
    * Calls `visit` for all records of one bucket and gives the cursor of the next; 0 after the last.
    *
    * Cursors run through the hashes in the order of their reversed bits. A bucket is an interval in
-   * that order, and growing or shrinking splits or joins neighbouring intervals; so whoever goes
-   * from cursor 0 to cursor 0 sees each key that was there all the time, at least once.
+   * that order, and growing or shrinking splits or joins neighbouring intervals. Of an interval that
+   * was joined the part before the cursor is left out; so whoever goes from cursor 0 to cursor 0
+   * sees each key that was there all the time, once.
    */
   scan(cursor: number, visit: (ref: number) => void): number {
+    const arena = this.#arena;
     const bucket = this.#bucketOf(reverseBits(cursor));
+    const intervalStart = reverseBits(bucket) >>> 0;
     let ref = this.#head(bucket);
     while (ref !== 0) {
-      const next = this.#arena.next(ref);
-      visit(ref);
+      const next = arena.next(ref);
+      if (intervalStart === cursor || this.#orderOf(ref) >= cursor) visit(ref);
       ref = next;
     }
     const bits = this.#bitsOf(bucket);
-    const intervalStart = reverseBits(bucket) >>> 0;
     const next = intervalStart + 2 ** (32 - bits);
     return next >= 2 ** 32 ? 0 : next;
+  }
+
+  /** Where a record is in the order of `scan`. */
+  #orderOf(ref: number): number {
+    const arena = this.#arena;
+    const hash = this.#hash.of(arena.octets(ref), arena.keyStart(ref), arena.keyLength(ref));
+    return reverseBits(hash) >>> 0;
   }
 
   /** A record of a bucket chosen by `random`, or 0 where that bucket is empty. */
