@@ -46,47 +46,66 @@ export default class Bench extends BaseCommand {
       exclusive: ['requests'],
     }),
     requests: countFlag({ min: 1 })({
-      summary: 'How many requests to send to each server instead.',
+      summary: 'How many requests to send to each server, in place of a duration.',
     }),
     rounds: countFlag({ min: 1, max: 1000 })({
-      summary: `In how many rounds. [default: 1, or ${ROUNDS_COMPARED} with --against]`,
+      summary: `Rounds that make up the duration. [default: 1, or ${ROUNDS_COMPARED} with --against]`,
     }),
-    'warm-up': durationFlag()({ summary: 'Load before the first round.', default: 1_000 }),
+    'warm-up': durationFlag()({
+      summary: 'Load each server for this long before the first round.',
+      default: 1_000,
+      defaultHelp: () => Promise.resolve('1s'),
+    }),
     prefill: Flags.boolean({
-      summary: 'Write every key once before.',
+      summary: 'Write every key once first, so that reads hit.',
       default: true,
       allowNo: true,
     }),
-    keys: countFlag({ min: 1, max: KEY_COUNT_MAX })({ summary: 'How many.', default: 1_000_000 }),
+    keys: countFlag({ min: 1, max: KEY_COUNT_MAX })({
+      summary: 'How many keys there are.',
+      default: 1_000_000,
+    }),
     'key-size': spanFlag({ min: 1, max: 65_536 })({
-      summary: 'Bytes of a key.',
+      summary: 'Size of a key; each keeps its own.',
       default: { min: 16, max: 16 },
       defaultHelp: () => Promise.resolve('16'),
     }),
     'value-size': spanFlag({ min: 0, max: 64 * 1024 * 1024 })({
-      summary: 'Bytes of a value.',
+      summary: 'Size of a value, drawn for each write.',
       default: { min: 100, max: 100 },
       defaultHelp: () => Promise.resolve('100'),
     }),
-    ttl: durationFlag({ min: 1 })({ summary: 'What is written is gone after this.' }),
-    reads: decimalFlag({ min: 0, max: 1 })({ summary: 'Part of the requests.', default: 0.5 }),
+    ttl: durationFlag({ min: 1 })({
+      summary: 'What is written expires after this. Without: never.',
+    }),
+    reads: decimalFlag({ min: 0, max: 1 })({
+      summary: 'Reads among the requests, from 0 to 1; the others are writes.',
+      default: 0.5,
+    }),
     zipf: decimalFlag({ min: 0, max: 10 })({
-      summary: 'Exponent of the distribution over the keys; 0 is uniform.',
+      summary: 'Exponent of the Zipf distribution over the keys; 0 is uniform.',
       default: 0,
     }),
-    connections: countFlag({ min: 1, max: 100_000 })({ summary: 'To each server.', default: 50 }),
+    connections: countFlag({ min: 1, max: 100_000 })({
+      summary: 'Connections to each server.',
+      default: 50,
+    }),
     pipeline: countFlag({ min: 1, max: 65_536 })({
       summary: 'Requests in flight on a connection.',
       default: 1,
     }),
     threads: countFlag({ min: 1, max: 256 })({
-      summary: 'That make the load. [default: half of the cores, at most 4]',
+      summary: 'Threads that make the load. [default: half of the cores, at most 4]',
     }),
     rate: countFlag({ min: 1 })({ summary: 'Requests a second to each server: an open load.' }),
-    seed: countFlag({ max: 2 ** 32 - 1 })({ summary: 'Other requests.', default: 1 }),
+    seed: countFlag({ max: 2 ** 32 - 1 })({
+      summary: 'The same one sends the same requests.',
+      default: 1,
+    }),
     stall: durationFlag({ min: 100 })({
       summary: 'A server that answers nothing for this long is given up.',
       default: 10_000,
+      defaultHelp: () => Promise.resolve('10s'),
     }),
     ...outputFlags,
   };

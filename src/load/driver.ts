@@ -101,6 +101,10 @@ export class Driver implements LaneOwner {
     for (const lane of this.#lanes) lane.connect();
     if (order.ratePerSecond === undefined) for (const lane of this.#lanes) this.#refill(run, lane);
     else this.#pump(run);
+    // A share of few requests may be none.
+    if (run.left === 0 && this.#inFlight === 0) {
+      this.#runtime.timers.defer(() => this.#finish(run));
+    }
   }
 
   close(): void {

@@ -66,6 +66,14 @@ describe.skipIf(redisServerIsMissing())('a load on redis-server', () => {
     expect(loaded.hits).toBeLessThan(1_700);
   });
 
+  test('comes to its end also where a thread has nothing to do', async () => {
+    await using server = await startRedisServer();
+    const few = { ...workload, keyCount: 1 };
+    await using fleet = await Fleet.open(plan(server.port, { workload: few, threads: 3 }));
+    expect((await fleet.fill(0)).answered).toBe(1);
+    expect((await fleet.load(0, { ...once1000, requests: 2 })).answered).toBe(2);
+  });
+
   test('counts misses', async () => {
     await using server = await startRedisServer();
     await using fleet = await Fleet.open(plan(server.port, { workload: reads }));
