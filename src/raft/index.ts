@@ -10,7 +10,8 @@
  * page), `core.ts` (one step), then the roles `election.ts`, `follower.ts`, `leader.ts` with their
  * leaves (`quorum.ts`, `log.ts`, `progress.ts`, `replication.ts`, `read-index.ts`,
  * `configuration-change.ts`, `membership.ts`, `snapshot-receiver.ts`), `outbox.ts` (durable before
- * visible), and the shell: `stores.ts`, `wal.ts`, `snapshot-store.ts`, `peer.ts`.
+ * visible), and the shell: `stores.ts`, `wal.ts`, `snapshot-store.ts`,
+ * `transport.ts`, `peer.ts`.
  */
 export { openPeer } from './peer-open.ts';
 export type { PeerOpening, PeerOptions } from './peer-open.ts';
@@ -22,6 +23,8 @@ export type { AdministrationOutcome, ConfigurationChange, RaftEvent, Role } from
 export { RAFT_LIMITS } from './options.ts';
 export type { RaftLimits } from './options.ts';
 export type { StateMachine, Transport, TransportHandler } from './stores.ts';
+export { PeerTransport } from './transport.ts';
+export type { TransportLimits, TransportOptions } from './transport.ts';
 export { StorageError } from './wal-error.ts';
 export { asClusterId, asIndex, asPeerId, asTerm } from './types.ts';
 export type {

@@ -161,7 +161,8 @@ const SNAPSHOT = 2;
 const LOST = 3;
 const ENTRY = 4;
 const ENTRY_HEADER_BYTES = 1 + 1 + 8 + 8 + 4;
-const ENTRY_KINDS: readonly EntryKind[] = ['noop', 'data', 'configuration'];
+/** A kind's number, here and on the wire, is its place. New kinds go to the end. */
+export const ENTRY_KINDS: readonly EntryKind[] = ['noop', 'data', 'configuration'];
 const HIGH = 2 ** 32;
 
 /** The bytes that the record takes in a group. */
