@@ -275,6 +275,7 @@ export class Driver implements LaneOwner {
   }
 
   #finish(run: Run): void {
+    if (this.#run !== run) return;
     this.#run = undefined;
     run.end?.cancel();
     run.watch?.cancel();
