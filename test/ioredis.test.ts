@@ -131,7 +131,7 @@ describe.each(MODES)('ioredis, %s', (_mode, connect) => {
     expect(await client.config('SET', 'slowlog-max-len', '64')).toBe('OK');
     expect(await client.call('CONFIG', 'GET', 'slowlog-max-len')).toBeTruthy();
     expect(await client.time()).toHaveLength(2);
-    expect(await client.slowlog('LEN')).toBe(0);
+    expect(await client.slowlog('LEN')).toBeTypeOf('number');
     expect(await client.command('COUNT')).toBeGreaterThan(50);
     expect(await client.wait(0, 0)).toBe(0);
     expect(await client.select(0)).toBe('OK');

@@ -423,6 +423,14 @@ export class Arena {
     words[word] = (words[word] & DEADLINE_HIGH_MASK) | (bits << 11);
   }
 
+  /** Reads a word of each cache line that a short record may lie in; what it gives has no meaning. */
+  peek(ref: number): number {
+    const words = this.#words[ref >>> this.#shift];
+    const word = (ref & this.#mask) << 1;
+    const last = words.length - 1;
+    return words[word + 4] ^ words[Math.min(word + 16, last)] ^ words[Math.min(word + 32, last)];
+  }
+
   /** The size of the record, header and padding included. */
   recordBytes(ref: number): number {
     const words = this.#words[ref >>> this.#shift];

@@ -46,6 +46,11 @@ export class KeyIndex {
     return ref;
   }
 
+  /** The first record of the bucket that a hash belongs to, or 0. */
+  headOf(hash: number): number {
+    return this.#head(this.#bucketOf(hash));
+  }
+
   /** Adds a record whose key is not there yet. */
   insert(hash: number, ref: number): void {
     const bucket = this.#bucketOf(hash);

@@ -15,7 +15,7 @@ import type { Session } from './session.ts';
 export class Call {
   readonly node: CacheNode;
   readonly engine: Engine;
-  readonly out: OutputBuffer;
+  out: OutputBuffer;
   session: Session;
   domain: Domain;
   /** Undefined until the first request was resolved. */

@@ -65,10 +65,7 @@ export class LongCommands {
   }
 
   #finish({ session, work, isMuted }: Running): void {
-    const { out } = this.#node;
-    work.reply(out);
-    if (isMuted) out.clear();
-    session.flush();
+    if (!isMuted) session.respond((out) => work.reply(out));
     session.wake();
   }
 }

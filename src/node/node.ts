@@ -21,6 +21,7 @@ import { COMMANDS } from './commands/index.ts';
 import { NODE_SETTINGS, requestLimits, type NodeOptions, type NodeSettings } from './config.ts';
 import { LongCommands } from './long-commands.ts';
 import { refusalOf } from './refusal.ts';
+import { Scout } from './scout.ts';
 import { Session } from './session.ts';
 import { SlowLog } from './slow-log.ts';
 import { NodeStats } from './stats.ts';
@@ -44,6 +45,9 @@ export interface ProcessFacts {
 }
 
 const DEFAULT_DOMAIN = 0;
+/** What an output buffer begins with, and how many are kept for reuse. */
+const OUTPUT_BYTES = 16 * 1024;
+const SPARE_OUTPUTS_MAX = 1024;
 const HOUSEKEEPING_MS = 100;
 /** Looked at for expired records and holes in one turn: about half a millisecond's work. */
 const MAINTAIN_BYTES = 2 * 1024 * 1024;
@@ -62,7 +66,8 @@ export class CacheNode {
   readonly settings: NodeSettings;
   readonly engine: Engine;
   readonly table = new CommandTable(COMMANDS);
-  readonly out = new OutputBuffer();
+  /** Where the batch under way writes its replies. */
+  out = new OutputBuffer(OUTPUT_BYTES);
   readonly stats = new NodeStats();
   readonly slowLog = new SlowLog();
   readonly tracking: Tracking;
@@ -82,8 +87,12 @@ export class CacheNode {
   pausedUntilMs = 0;
   pausesAll = false;
 
+  readonly #scout: Scout;
   /** Made with the first session. */
   #call: Call | undefined;
+  /** Empty buffers, and the sessions whose replies wait for the end of the turn. */
+  readonly #spareOutputs: OutputBuffer[] = [];
+  #parked: Session[] = [];
   readonly #pushOut = new OutputBuffer(4096);
   #listener: Listener | undefined;
   #housekeeping: Timer | undefined;
@@ -114,6 +123,7 @@ export class CacheNode {
     });
     this.engine.nowMs = this.nowMs;
     this.defaultDomain = this.engine.addDomain(DEFAULT_DOMAIN, this.settings.policy);
+    this.#scout = new Scout(this.engine, this.defaultDomain);
     this.settingsChanged();
   }
 
@@ -159,10 +169,55 @@ export class CacheNode {
     this.engine.setPolicy(this.defaultDomain, settings.policy);
   }
 
-  /** Reads the clock, once for all requests of a batch. */
+  /**
+   * Keeps the replies of a batch until the event loop has served all that was ready, then sends
+   * those of all clients. Waking a client's process is most of what a send costs: one that is woken
+   * by the first reply is still awake for the others (measured: 1.6 times the system time without).
+   *
+   * @returns the buffer that the session now keeps; the next batch gets another
+   */
+  park(session: Session): OutputBuffer {
+    const output = this.out;
+    this.#setOutput(this.#spareOutputs.pop() ?? new OutputBuffer(OUTPUT_BYTES));
+    this.#parked.push(session);
+    if (this.#parked.length === 1) this.runtime.timers.defer(() => this.#sendParked());
+    return output;
+  }
+
+  /** Lets a batch go on with the replies that its session kept. */
+  unpark(output: OutputBuffer): void {
+    this.#spareOutputs.push(this.out);
+    this.#setOutput(output);
+  }
+
+  /** Takes back a buffer whose content was sent. */
+  recycle(output: OutputBuffer): void {
+    if (this.#spareOutputs.length < SPARE_OUTPUTS_MAX) this.#spareOutputs.push(output);
+  }
+
+  #setOutput(output: OutputBuffer): void {
+    this.out = output;
+    if (this.#call !== undefined) this.#call.out = output;
+  }
+
+  #sendParked(): void {
+    const sessions = this.#parked;
+    this.#parked = [];
+    for (const session of sessions) session.sendParked();
+  }
+
+  /** Reads the clock, once for all requests of a batch and all batches of a turn. */
   beginBatch(): void {
+    if (this.#parked.length > 0) return;
     this.nowMs = Math.floor(this.runtime.clock.wallUs() / 1000);
     this.engine.nowMs = this.nowMs;
+  }
+
+  /** Has the keys of the next requests fetched; gives the number of requests seen. */
+  scoutAhead(session: Session): number {
+    if (!this.engine.isLarge) return 0;
+    this.#scout.domain = session.domain;
+    return session.reader.lookAhead(this.#scout);
   }
 
   /** Carries out one request. */
@@ -301,6 +356,7 @@ export class CacheNode {
     this.stats.disconnectedSlow++;
     this.#pushOut.append(INPUT_FULL_REPLY);
     session.connection.send(this.#pushOut);
+    session.releaseInput();
     session.close();
   }
 
@@ -311,6 +367,8 @@ export class CacheNode {
   }
 
   #push(session: Session, write: (out: OutputBuffer) => void): void {
+    // A client must not learn that a key has changed before it gets the old value it asked for.
+    if (session.addToParked(write)) return;
     write(this.#pushOut);
     session.connection.send(this.#pushOut);
     if (session.connection.bytesQueued > this.settings.outputBytesMax) this.disconnectSlow(session);

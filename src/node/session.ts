@@ -14,11 +14,11 @@ import {
   writeError,
   type RespVersion,
 } from '../resp/index.ts';
-import type { Connection, ConnectionHandler, SystemError } from '../runtime/index.ts';
+import type { Connection, ConnectionHandler, OutputBuffer, SystemError } from '../runtime/index.ts';
 import type { Domain } from '../engine/index.ts';
 import type { CacheNode, RequestArguments } from './node.ts';
 
-/** Replies are sent when this much has gathered, and at the end of each batch. */
+/** Replies are sent when this much has gathered, and at the end of the event loop's turn. */
 const SEND_BYTES = 64 * 1024;
 
 /** A client that waits for a command may send this much ahead; reading on shows when it leaves. */
@@ -65,6 +65,8 @@ export class Session implements ConnectionHandler {
   /** Output that the network had not taken when it was last looked at, and since when. */
   #outputQueuedBytes = 0;
   #outputStuckSinceMs = 0;
+  /** Replies that wait for the end of the event loop's turn; see `CacheNode.park`. */
+  #parked: OutputBuffer | undefined;
   /** A request that waits for the end of `CLIENT PAUSE`. */
   #held: RequestArguments | undefined;
 
@@ -114,6 +116,7 @@ export class Session implements ConnectionHandler {
 
   onEnd(): void {
     // Replies under way are still sent; a half-closed client gets no more of the node than that.
+    this.sendParked();
     if (this.#suspended || this.connection.bytesQueued > 0) this.closeAfterReply = true;
     else this.connection.close();
   }
@@ -121,9 +124,15 @@ export class Session implements ConnectionHandler {
   onClose(error: SystemError | undefined): void {
     if (this.closed) return;
     this.closed = true;
+    this.sendParked();
+    this.releaseInput();
+    this.#node.removeSession(this, error);
+  }
+
+  /** What this client has sent of an unfinished request counts no more: it is closing. */
+  releaseInput(): void {
     this.#node.inputBytesHeld -= this.#heldBytes;
     this.#heldBytes = 0;
-    this.#node.removeSession(this, error);
   }
 
   /** Takes no further requests until `wake`. */
@@ -167,7 +176,9 @@ export class Session implements ConnectionHandler {
     this.#held = undefined;
     this.#suspended = false;
     this.#node.beginBatch();
+    this.#openOutput();
     this.#node.execute(this, held);
+    this.flush();
     if (!this.#suspended) this.wake();
   }
 
@@ -175,21 +186,61 @@ export class Session implements ConnectionHandler {
     return this.#suspended;
   }
 
-  /** Sends what has been written for this client outside of a batch of its own. */
+  /** Sends a reply outside of a batch, after whatever was written before it. */
+  respond(write: (out: OutputBuffer) => void): void {
+    this.#openOutput();
+    write(this.#node.out);
+    this.flush();
+  }
+
+  /** Adds a push message after what waits to be sent; false where nothing waits. */
+  addToParked(write: (out: OutputBuffer) => void): boolean {
+    if (this.#parked === undefined) return false;
+    write(this.#parked);
+    return true;
+  }
+
+  /** Sends what was kept until the end of the event loop's turn. */
+  sendParked(): void {
+    const output = this.#parked;
+    if (output === undefined) return;
+    this.#parked = undefined;
+    this.#send(output);
+    this.#node.recycle(output);
+  }
+
+  /** Sends what has been written. */
   flush(): void {
-    const { out } = this.#node;
-    this.bytesSent += out.length;
-    this.#node.stats.outputBytes += out.length;
-    this.connection.send(out);
-    if (this.connection.bytesQueued > this.#node.settings.outputBytesMax) {
-      this.#node.disconnectSlow(this);
+    this.#send(this.#node.out);
+  }
+
+  #send(output: OutputBuffer): void {
+    if (this.closed) {
+      output.clear();
+      return;
     }
+    this.bytesSent += output.length;
+    this.#node.stats.outputBytes += output.length;
+    this.connection.send(output);
+    const queuedBytes = this.connection.bytesQueued;
+    if (queuedBytes === 0) return;
+    if (queuedBytes > this.#node.settings.outputBytesMax) this.#node.disconnectSlow(this);
+    else if (queuedBytes > this.#node.settings.outputBytesPaused) this.connection.pause();
+  }
+
+  /** Lets the node's output be this client's: what it left unsent, or an empty one. */
+  #openOutput(): void {
+    if (this.#parked === undefined) return;
+    this.#node.unpark(this.#parked);
+    this.#parked = undefined;
   }
 
   /** Closes the connection after what has been written so far. */
   close(): void {
     this.closeAfterReply = true;
-    if (!this.#running) this.connection.close();
+    if (this.#running) return;
+    this.sendParked();
+    this.connection.close();
   }
 
   /** Closes at once. */
@@ -211,30 +262,31 @@ export class Session implements ConnectionHandler {
   #goOn(): void {
     this.#run();
     this.#finishInput();
-    if (!this.#suspended && !this.#isClogged && !this.closed) this.connection.resume();
+    if (!this.#suspended && !this.closed && !this.#isClogged()) this.connection.resume();
   }
 
-  get #isClogged(): boolean {
+  #isClogged(): boolean {
     return this.connection.bytesQueued > this.#node.settings.outputBytesPaused;
   }
 
   #run(): void {
     const node = this.#node;
     const { reader } = this;
-    const { out } = node;
     node.beginBatch();
+    this.#openOutput();
+    const { out } = node;
     this.lastActiveMs = node.nowMs;
     this.#running = true;
+    let scouted = 0;
     while (!this.#suspended && !this.closeAfterReply) {
       const code = reader.next();
       if (code === REQUEST) {
+        if (scouted === 0) scouted = node.scoutAhead(this);
+        else scouted--;
         node.execute(this, reader.request);
         if (out.length >= SEND_BYTES) {
           this.flush();
-          if (this.#isClogged) {
-            this.connection.pause();
-            break;
-          }
+          if (this.#isClogged()) break;
         }
       } else if (code === INCOMPLETE) {
         break;
@@ -247,7 +299,11 @@ export class Session implements ConnectionHandler {
       }
     }
     this.#running = false;
-    if (out.length > 0) this.flush();
-    if (this.closeAfterReply && !this.#suspended) this.connection.close();
+    if (this.closeAfterReply) {
+      if (out.length > 0) this.flush();
+      if (!this.#suspended) this.connection.close();
+    } else if (out.length > 0) {
+      this.#parked = node.park(this);
+    }
   }
 }

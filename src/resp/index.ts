@@ -32,7 +32,7 @@ export { type ReplyCode, PUSH, REPLY, ReplyParser } from './reply-parser.ts';
 export { type Reply, ReplyError, ReplyMap, ReplySet, replyText, VerbatimText } from './reply.ts';
 export { ReplySkimmer, SKIMMED_ERROR, SKIMMED_NULL, SKIMMED_VALUE } from './reply-skimmer.ts';
 export { encodeRequest } from './request-encoder.ts';
-export { RequestReader } from './request-reader.ts';
+export { RequestReader, type RequestScout } from './request-reader.ts';
 export {
   REPLIES,
   type RespVersion,

@@ -132,6 +132,11 @@ export class RequestParser {
       : Math.min(argumentBytesMax, UNAUTHENTICATED_ARGUMENT_BYTES_MAX);
   }
 
+  /** Forgets a request that is not whole, or an error: the next range begins a new one. */
+  reset(): void {
+    this.#startAfresh();
+  }
+
   /** Gives back what a request with many arguments, or an inline one, took. It is over by now. */
   trim(): void {
     if (this.#inline !== undefined) {

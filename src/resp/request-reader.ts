@@ -20,6 +20,11 @@ const STEP_BYTES = 256;
 
 const NO_BYTES = new Uint8Array(0);
 
+/** Whoever wants to see requests before their turn. */
+export interface RequestScout {
+  scout(bytes: Uint8Array, start: number, end: number): number;
+}
+
 export class RequestReader {
   /** Where to find the arguments and errors of what `next` has found. */
   readonly request: RequestParser;
@@ -73,6 +78,12 @@ export class RequestReader {
     const code = this.request.parse(this.#piece, this.#position, this.#end);
     this.#position = this.request.position;
     return code;
+  }
+
+  /** Shows `look` what is left of the piece; gives what it says, and 0 where nothing is left. */
+  lookAhead(look: RequestScout): number {
+    if (this.#carryEnd !== 0 || this.#position === this.#end) return 0;
+    return look.scout(this.#piece, this.#position, this.#end);
   }
 
   /** Ends the use of the piece: what was not parsed is copied. */

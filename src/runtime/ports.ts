@@ -232,7 +232,7 @@ export class OutputBuffer {
   /** Empties the buffer, and gives back memory that one large reply made it take. */
   clear(): void {
     this.length = 0;
-    if (this.bytes.length > this.#capacityInitial * 16) this.release();
+    if (this.bytes.length > this.#capacityInitial * 4) this.release();
   }
 
   /** Empties the buffer and leaves the old array to whoever has a view of it. */

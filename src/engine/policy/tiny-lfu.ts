@@ -15,6 +15,10 @@
  *
  * Access bits: 4 of frequency as of the last access, 17 of the clock's stamp of that access.
  *
+ * While there is room for more, an access is only counted and nothing is moved: to move a record is to
+ * touch its neighbours, which with a million records costs as much as to find it. When room becomes
+ * short the counts are there, and they, not the order, decide between candidate and victim.
+ *
  * Invariants: every resident record is in the queue that its bits name; `#bytes` has the sums of
  * their weights.
  */
@@ -113,6 +117,11 @@ export class TinyLfuPolicy implements EvictionPolicy {
   accessed(ref: number, hash: number): void {
     this.#countRequest(ref, hash);
     this.#stamp(ref, this.frequency(ref) + 1);
+    if (this.#insertsSinceVictim < INSERTS_WITHOUT_PRESSURE) this.#promote(ref);
+    this.#fillWindow();
+  }
+
+  #promote(ref: number): void {
     const queue = this.#links.queue(ref);
     if (queue === PROBATION) {
       this.#move(PROBATION, PROTECTED, ref);
@@ -120,7 +129,6 @@ export class TinyLfuPolicy implements EvictionPolicy {
     } else {
       this.#queues.moveToNewest(queue, ref);
     }
-    this.#fillWindow();
   }
 
   removed(ref: number, hash: number): void {
@@ -149,7 +157,7 @@ export class TinyLfuPolicy implements EvictionPolicy {
     const candidate = this.#queues.oldest(WINDOW);
     const resident = this.#queues.oldest(PROBATION) || this.#queues.oldest(PROTECTED);
     if (resident === 0) return candidate;
-    if (candidate === 0 || this.#bytes[WINDOW] <= this.#windowBytesMax) return resident;
+    if (candidate === 0 || this.#bytes[WINDOW] <= this.#windowBytesMax()) return resident;
     if (!this.#admits(candidate, resident)) return candidate;
     this.#move(WINDOW, PROBATION, candidate);
     return resident;
@@ -181,12 +189,12 @@ export class TinyLfuPolicy implements EvictionPolicy {
     return new TinyLfuPolicy(links, this.#random.next(), this.#window);
   }
 
-  get #windowBytesMax(): number {
+  #windowBytesMax(): number {
     return this.#bytesResident * this.#window.share;
   }
 
-  get #protectedBytesMax(): number {
-    return (this.#bytesResident - this.#windowBytesMax) * PROTECTED_SHARE;
+  #protectedBytesMax(): number {
+    return (this.#bytesResident - this.#windowBytesMax()) * PROTECTED_SHARE;
   }
 
   /** Frequency decides; where it is equal, the one that is there stays. */
@@ -237,7 +245,7 @@ export class TinyLfuPolicy implements EvictionPolicy {
     }
     for (let moves = 0; moves < MOVES_MAX; moves++) {
       const ref = this.#queues.oldest(WINDOW);
-      const bytesMax = this.#windowBytesMax + slack;
+      const bytesMax = this.#windowBytesMax() + slack;
       if (this.#bytes[WINDOW] <= bytesMax || ref === this.#queues.newest(WINDOW)) return;
       this.#move(WINDOW, PROBATION, ref);
     }
@@ -248,7 +256,7 @@ export class TinyLfuPolicy implements EvictionPolicy {
       const ref = this.#queues.oldest(PROBATION);
       if (ref === 0) return;
       const bytes = this.#bytes[WINDOW] + this.#links.recordBytes(ref);
-      if (bytes > this.#windowBytesMax) return;
+      if (bytes > this.#windowBytesMax()) return;
       this.#move(PROBATION, WINDOW, ref);
       this.#demote();
     }
@@ -256,7 +264,7 @@ export class TinyLfuPolicy implements EvictionPolicy {
 
   #demote(): void {
     for (let moves = 0; moves < MOVES_MAX; moves++) {
-      if (this.#bytes[PROTECTED] <= this.#protectedBytesMax) return;
+      if (this.#bytes[PROTECTED] <= this.#protectedBytesMax()) return;
       this.#move(PROTECTED, PROBATION, this.#queues.oldest(PROTECTED));
     }
   }

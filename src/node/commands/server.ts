@@ -118,13 +118,12 @@ function wait(call: Call): void {
 
 /** There is no replica that could confirm: the answer comes with the timeout; 0 is none. */
 function waitInVain(call: Call, timeoutMs: number): void {
-  const { node, session, out } = call;
+  const { node, session } = call;
   session.suspend();
   if (timeoutMs === 0) return;
   node.runtime.timers.after(timeoutMs, () => {
     if (session.closed) return;
-    writeInteger(out, 0);
-    session.flush();
+    session.respond((out) => writeInteger(out, 0));
     session.wake();
   });
 }
