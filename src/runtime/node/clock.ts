@@ -5,13 +5,15 @@ export const clock: Clock = {
   wallUs: () => Date.now() * 1000,
 };
 
+/** Node counts whole milliseconds, and so can be early by up to one; a lease must not be. */
+const EARLY_MS_MAX = 1;
 /** Node fires a longer timeout at once. */
-const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+const TIMEOUT_MS_MAX = 2 ** 31 - 2;
 
 export const timers: Timers = {
   after(delayMs: number, callback: () => void): Timer {
     if (delayMs > TIMEOUT_MS_MAX) return afterLong(delayMs, callback);
-    const timeout = setTimeout(callback, delayMs);
+    const timeout = setTimeout(callback, Math.ceil(delayMs) + EARLY_MS_MAX);
     return { cancel: () => clearTimeout(timeout) };
   },
   defer: (callback) => void setImmediate(callback),
