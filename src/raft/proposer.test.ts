@@ -52,57 +52,64 @@ const fate = fc.record({
 
 test('what is said of a proposal is true, whatever becomes of its attempts', () => {
   const fates = fc.array(fate, { minLength: 1, maxLength: 40 });
+  const intruders = fc.subarray(Array.from({ length: 24 }, (_, at) => at));
   fc.assert(
-    fc.property(fates, fc.integer({ min: 1, max: 3 }), fc.nat(6), (all, sessionsMax, intruders) => {
-      const schedule = new Schedule();
-      const { timers } = schedule.runtime;
-      const machine = new ListMachine();
-      const limits = { sessionsMax, answersMax: 16 };
-      const sessions = new SessionStateMachine(machine, limits, SESSION_RULES);
-      let index = 0;
-      let attempts = 0;
-      const apply = (bytes: Uint8Array) => {
-        index++;
-        return sessions.apply(bytes, asIndex(index));
-      };
-      const settings = { pendingMax: 8, pauseMs: 5, attemptMs: 30 };
-      const proposer = new Proposer(schedule.runtime, settings, (command, untilUs, tell) => {
-        const { isAppended, isTwice, delayMs, isToldOf, isRefused, reason } =
-          all[attempts++ % all.length];
-        let isOver = false;
-        const done = (outcome: SubmitOutcome): void => {
-          if (!isOver) tell(outcome);
-          isOver = true;
+    fc.property(
+      fates,
+      fc.integer({ min: 1, max: 3 }),
+      intruders,
+      (all, sessionsMax, intrusions) => {
+        const schedule = new Schedule();
+        const { timers } = schedule.runtime;
+        const machine = new ListMachine();
+        const limits = { sessionsMax, answersMax: 32 };
+        const sessions = new SessionStateMachine(machine, limits, SESSION_RULES);
+        let index = 0;
+        let attempts = 0;
+        const apply = (bytes: Uint8Array) => {
+          index++;
+          return sessions.apply(bytes, asIndex(index));
         };
-        timers.after((untilUs - schedule.nowUs) / 1000, () => done({ kind: 'unknown' }));
-        if (isAppended) {
-          const bytes = encodeCommand(command);
-          timers.after(delayMs, () => {
-            const answer = apply(bytes);
-            if (isTwice) apply(bytes);
-            if (isToldOf) done({ kind: 'answered', answer });
-          });
-        } else if (isRefused) timers.defer(() => done({ kind: 'refused', reason }));
-      });
-      const outcomes = new Map<string, ProposeOutcome>();
-      for (let number = 0; number < 12; number++) {
-        const command = `command ${number}`;
-        proposer.propose(new TextEncoder().encode(command), 100, (outcome) => {
-          expect(outcomes.has(command)).toBe(false);
-          outcomes.set(command, outcome);
+        const settings = { pendingMax: 24, pauseMs: 5, attemptMs: 30 };
+        const proposer = new Proposer(schedule.runtime, settings, (command, untilUs, tell) => {
+          const { isAppended, isTwice, delayMs, isToldOf, isRefused, reason } =
+            all[attempts++ % all.length];
+          let isOver = false;
+          const done = (outcome: SubmitOutcome): void => {
+            if (!isOver) tell(outcome);
+            isOver = true;
+          };
+          timers.after((untilUs - schedule.nowUs) / 1000, () => done({ kind: 'unknown' }));
+          if (isAppended) {
+            const bytes = encodeCommand(command);
+            timers.after(delayMs, () => {
+              const answer = apply(bytes);
+              if (isTwice) apply(bytes);
+              if (isToldOf) done({ kind: 'answered', answer });
+            });
+          } else if (isRefused) timers.defer(() => done({ kind: 'refused', reason }));
         });
-        // Sessions of others, which push this one out of the table.
-        if (number < intruders) apply(encodeCommand({ kind: 'open', nonce: 1000 + number }));
-        schedule.pass(11);
-      }
-      schedule.pass(2000);
-      expect(outcomes.size).toBe(12);
-      expect(new Set(machine.commands).size).toBe(machine.commands.length);
-      for (const [command, { kind }] of outcomes) {
-        if (kind === 'applied') expect(machine.commands).toContain(command);
-        if (kind === 'refused') expect(machine.commands).not.toContain(command);
-      }
-    }),
+        const outcomes = new Map<string, ProposeOutcome>();
+        for (let number = 0; number < 24; number++) {
+          const command = `command ${number}`;
+          proposer.propose(new TextEncoder().encode(command), 100, (outcome) => {
+            expect(outcomes.has(command)).toBe(false);
+            outcomes.set(command, outcome);
+          });
+          // Sessions of others, which push this one out of the table.
+          if (intrusions.includes(number))
+            apply(encodeCommand({ kind: 'open', nonce: 1000 + number }));
+          schedule.pass(11);
+        }
+        schedule.pass(2000);
+        expect(outcomes.size).toBe(24);
+        expect(new Set(machine.commands).size).toBe(machine.commands.length);
+        for (const [command, { kind }] of outcomes) {
+          if (kind === 'applied') expect(machine.commands).toContain(command);
+          if (kind === 'refused') expect(machine.commands).not.toContain(command);
+        }
+      },
+    ),
     { numRuns: 400 },
   );
 });

@@ -40,7 +40,9 @@ interface Pending {
   readonly done: (outcome: ProposeOutcome) => void;
   /** In the present session; 0 before it is open. */
   serial: number;
-  /** Whether an attempt may have reached a log. */
+  /** An attempt of which nothing is known yet. */
+  isOpen: boolean;
+  /** Whether an earlier attempt may have reached a log. */
   mayBeApplied: boolean;
 }
 
@@ -74,14 +76,21 @@ export class Proposer {
       return;
     }
     const untilUs = this.#runtime.clock.monotonicUs() + timeoutMs * 1000;
-    const pending: Pending = { bytes, untilUs, done, serial: 0, mayBeApplied: false };
+    const pending: Pending = {
+      bytes,
+      untilUs,
+      done,
+      serial: 0,
+      isOpen: false,
+      mayBeApplied: false,
+    };
     this.#pending.add(pending);
     if (this.#session === undefined) this.#open();
     else this.#begin(pending);
   }
 
   #open(): void {
-    if (this.#isOpening || this.#pending.size === 0) return;
+    if (this.#session !== undefined || this.#isOpening || this.#pending.size === 0) return;
     this.#isOpening = true;
     this.#nonce++;
     this.#submit({ kind: 'open', nonce: this.#nonce }, this.#attemptUntilUs(), (outcome) => {
@@ -113,9 +122,11 @@ export class Proposer {
     const answeredThrough = this.#answeredThrough();
     const command = { kind: 'command', session, serial, answeredThrough, bytes } as const;
     const attemptUntilUs = Math.min(untilUs, this.#attemptUntilUs());
+    pending.isOpen = true;
     this.#submit(command, attemptUntilUs, (outcome) => {
-      // What was not applied when its session was closed never will be in that session.
-      if (session === this.#session) this.#answered(pending, outcome);
+      if (!this.#pending.has(pending)) return;
+      pending.isOpen = false;
+      this.#answered(pending, outcome);
     });
   }
 
@@ -144,7 +155,7 @@ export class Proposer {
   #reopen(): void {
     this.#session = undefined;
     for (const pending of [...this.#pending]) {
-      if (pending.mayBeApplied) this.#end(pending, 'noLeader');
+      if (pending.mayBeApplied || pending.isOpen) this.#end(pending, 'noLeader');
     }
     this.#open();
   }
@@ -152,7 +163,8 @@ export class Proposer {
   /** The outcome is a refusal only where no attempt can have left a trace. */
   #end(pending: Pending, reason: RefusalReason): void {
     this.#pending.delete(pending);
-    pending.done(pending.mayBeApplied ? { kind: 'unknown' } : { kind: 'refused', reason });
+    const mayBeApplied = pending.mayBeApplied || pending.isOpen;
+    pending.done(mayBeApplied ? { kind: 'unknown' } : { kind: 'refused', reason });
   }
 
   /** Refusals that asking again does not change, or must not, so that nothing queues up. */
