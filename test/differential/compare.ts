@@ -35,7 +35,9 @@ const SAME_KIND: ReadonlySet<string> = new Set([
 /** What to make of two replies. */
 export type Verdict =
   | { readonly kind: 'alike' }
-  /** As it is meant to, but what follows can't be compared. */
+  /** Different as it is meant to be. */
+  | { readonly kind: 'meant' }
+  /** Different as it is meant to be, and what follows can't be compared. */
   | { readonly kind: 'states-part' }
   | { readonly kind: 'different'; readonly words: string };
 
@@ -55,7 +57,7 @@ export function compareReplies(
   const isAbout = SAME_KIND.has(name) || SAME_KIND.has(fullName);
   if (isAbout && redis[0] === ours[0] && !isError(redis)) return ALIKE;
   const meant = meantDifference(fullName, redis, ours, request);
-  if (meant !== undefined) return meant.statesPart === true ? { kind: 'states-part' } : ALIKE;
+  if (meant !== undefined) return { kind: meant.statesPart ? 'states-part' : 'meant' };
   return { kind: 'different', words: `redis: ${show(redis)}\nours:  ${show(ours)}` };
 }
 

@@ -65,6 +65,8 @@ class Run {
   readonly #soonMs: number;
   #beganAtMs = 0;
   #tokens = 0;
+  /** Whether hits and misses are to be the same so far. */
+  #countsAlike = true;
 
   constructor(sequence: Sequence, soonMs: number) {
     this.#sequence = sequence;
@@ -75,8 +77,8 @@ class Run {
     await using redis = await WireClient.to(redisPort);
     await using ours = await WireClient.to(ourPort);
     const both = [redis, ours] as const;
-    const hello = [Buffer.from('FLUSHALL')];
-    const prepare = this.#sequence.version === 3 ? [['HELLO', '3'], hello] : [hello];
+    const protocol = ['HELLO', `${this.#sequence.version}`];
+    const prepare = [protocol, ['FLUSHALL'], ['CONFIG', 'RESETSTAT']];
     await Promise.all(both.map((client) => client.exchange(prepare)));
     const segments = this.#segments();
     for (const [index, segment] of segments.entries()) {
@@ -87,7 +89,7 @@ class Run {
       if (found !== undefined) return found;
       if (index < segments.length - 1) await this.#letExpire(both, requests);
     }
-    return undefined;
+    return this.#countsAlike ? await compareCounters(both) : undefined;
   }
 
   /** The steps between waits. */
@@ -118,6 +120,7 @@ class Run {
         const reply = left[index] ?? Buffer.from('(closed)');
         const verdict = compareReplies(request, reply, right[index] ?? Buffer.from('(closed)'));
         if (verdict.kind === 'states-part') return 'not comparable';
+        if (verdict.kind === 'meant' || countsOtherwise(request, reply)) this.#countsAlike = false;
         if (verdict.kind === 'different') return `${verdict.words}\nto:    ${showRequest(request)}`;
       }
     }
@@ -130,6 +133,27 @@ class Run {
     const meet = requests.flat().map((key) => ['EXISTS', key]);
     await Promise.all(both.map((client) => client.exchange(meet)));
   }
+}
+
+/** Hits and misses of all that was asked. */
+async function compareCounters(both: readonly WireClient[]): Promise<string | undefined> {
+  const [left, right] = await Promise.all(both.map(readCounters));
+  return left === right ? undefined : `redis: ${left}\nours:  ${right}`;
+}
+
+/**
+ * Redis counts each key whose type `SCAN` looks at; and 7.0, unlike 7.2, looks for the key of
+ * `BITCOUNT` and `BITPOS` before it refuses their arguments.
+ */
+function countsOtherwise(request: readonly Uint8Array[], reply: Buffer): boolean {
+  const [name, ...rest] = request.map((word) => Buffer.from(word).toString('latin1').toLowerCase());
+  if (name === 'scan') return rest.includes('type');
+  return (name === 'bitcount' || name === 'bitpos') && reply[0] === 0x2d;
+}
+
+async function readCounters(client: WireClient): Promise<string> {
+  const stats = String(await client.ask('INFO', 'stats'));
+  return (stats.match(/keyspace_(hits|misses):\d+/g) ?? []).join(' ');
 }
 
 function isWait(step: Step): step is 'wait' {

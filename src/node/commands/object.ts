@@ -96,7 +96,6 @@ export const OBJECT_COMMANDS: readonly CommandSpec[] = [
     {
       name: 'object',
       group,
-      categories: [],
       summary: 'Tells about a key what is not its value.',
       since: '2.2.3',
     },
