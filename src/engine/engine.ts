@@ -17,7 +17,7 @@ import { Domain } from './domain.ts';
 import { ExpirySweep } from './expiry-sweep.ts';
 import { KeyHash } from './hash.ts';
 import { KeyIndex } from './key-index.ts';
-import { MemoryBudget } from './memory-budget.ts';
+import { MemoryBudget, segmentBytesFor } from './memory-budget.ts';
 import { createPolicy, type PolicyName } from './policy/index.ts';
 
 /** Why a record went that no command removed. */
@@ -594,10 +594,4 @@ export class Engine {
     invariant(domain !== undefined, 'a live record belongs to a domain');
     return domain;
   }
-}
-
-/** Small memories have small segments, so that the ones kept aside cost a few per cent. */
-function segmentBytesFor(memoryBytes: number): number {
-  const wanted = memoryBytes / 128;
-  return Math.min(1024 * 1024, Math.max(16 * 1024, 2 ** Math.floor(Math.log2(wanted))));
 }

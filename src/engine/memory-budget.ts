@@ -70,3 +70,9 @@ export class MemoryBudget {
     }
   }
 }
+
+/** Small memories have small segments, so that the ones kept aside cost a few per cent. */
+export function segmentBytesFor(memoryBytes: number): number {
+  const wanted = memoryBytes / 128;
+  return Math.min(1024 * 1024, Math.max(16 * 1024, 2 ** Math.floor(Math.log2(wanted))));
+}

@@ -49,7 +49,7 @@ function withoutNotes(spec: Value): Value {
   return Array.isArray(spec) && spec[0] === 'notes' ? spec.slice(2) : spec;
 }
 
-function comparable({ subcommands, ...fields }: Described): object {
+function comparable({ subcommands: _, ...fields }: Described): object {
   // Redis 7.2 takes a command by its name alone there; 7.0 wanted an argument more.
   const isNewer = fields.name.startsWith('command|getkeys');
   return isNewer ? { ...fields, arity: '-3' } : fields;
@@ -94,7 +94,7 @@ describe.skipIf(redisServerIsMissing())('COMMAND, compared with redis-server', (
       const missing = (Array.isArray(reply) ? reply : []).filter(
         (name) => !COMMANDS.some((spec) => spec.name === name),
       );
-      expect(missing.toSorted()).toEqual(
+      expect(missing.toSorted((one, other) => (one < other ? -1 : 1))).toEqual(
         category === 'string' ? [] : ['bitfield', 'bitfield_ro', 'bitop'],
       );
     }
