@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Address, Disk, Runtime } from '../../src/runtime/index.ts';
+import type { Address, Disk, Listener, Runtime } from '../../src/runtime/index.ts';
 import { createRuntime } from '../../src/runtime/node/index.ts';
 import { openPeer } from '../../src/raft/peer-open.ts';
 import type { PeerOptions } from '../../src/raft/peer-open.ts';
@@ -16,7 +16,6 @@ import type { PeerId } from '../../src/raft/types.ts';
 import { ListMachine } from '../../src/raft/testing/peer.ts';
 
 const CLUSTER = asClusterId('real');
-const LOCAL = { host: '127.0.0.1', port: 0 };
 const TIMEOUT_MS = 20_000;
 
 export interface RunningPeer {
@@ -56,17 +55,10 @@ export class RealCluster {
 
   /** Finds free ports for these, so that all know where the others will be. */
   async reserve(names: readonly string[]): Promise<void> {
-    const { network } = createRuntime();
-    for (const name of names) {
-      const address = await new Promise<Address>((resolve, reject) => {
-        network.listen(LOCAL, {
-          onListening: (listener) => listener.close(() => resolve(listener.address)),
-          onConnection: (connection) => connection.destroy(),
-          onError: reject,
-        });
-      });
-      this.#addresses.set(asPeerId(name), address);
-    }
+    const ports = await freePorts(names.length);
+    names.forEach((name, at) => {
+      this.#addresses.set(asPeerId(name), { host: '127.0.0.1', port: ports[at] });
+    });
   }
 
   /** The voters of a new cluster. */
@@ -183,4 +175,28 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms);
   });
+}
+
+/** Ports on which nobody listens now. All are held until the last is found, so no two are equal. */
+export async function freePorts(count: number): Promise<number[]> {
+  const { network } = createRuntime();
+  const listeners: Listener[] = [];
+  for (let found = 0; found < count; found++) {
+    listeners.push(
+      await new Promise<Listener>((resolve, reject) => {
+        network.listen(
+          { host: '127.0.0.1', port: 0 },
+          {
+            onListening: resolve,
+            onConnection: (connection) => connection.destroy(),
+            onError: reject,
+          },
+        );
+      }),
+    );
+  }
+  await Promise.all(
+    listeners.map((listener) => new Promise<void>((resolve) => listener.close(resolve))),
+  );
+  return listeners.map(({ address }) => address.port);
 }
