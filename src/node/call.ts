@@ -171,10 +171,13 @@ export class Call {
 
   /**
    * Makes room for a value of this length at the key in this argument, or replies with an error. A
-   * `resize` to that length, which is to follow at once, then succeeds.
+   * `resize` to that length, which is to follow at once, then succeeds. A value that has the length
+   * already needs no room.
    */
   reserve(index: number, valueLength: number): boolean {
     if (!this.fitsLimits(index, valueLength)) return false;
+    const ref = this.find(index);
+    if (ref !== 0 && this.engine.arena.valueLength(ref) === valueLength) return true;
     if (this.engine.reserve(this.domain, this.length(index), valueLength)) return true;
     this.fail(ERRORS.noRoom);
     return false;

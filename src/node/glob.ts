@@ -32,8 +32,7 @@ type Part = number | 'any' | 'star' | Uint8Array;
  */
 export function globMatcher(pattern: Uint8Array, options: GlobOptions = {}): GlobMatcher {
   if (pattern.length === 1 && pattern[0] === STAR) return () => true;
-  const parts = compile(pattern);
-  if (options.ignoreCase === true) foldCase(parts);
+  const parts = compile(pattern, options.ignoreCase === true);
   return (bytes, start = 0, end = bytes.length) => matches(parts, bytes, start, end);
 }
 
@@ -67,7 +66,7 @@ function accepts(part: Part, byte: number): boolean {
   return part === 'any' || (part !== 'star' && part[byte] === 1);
 }
 
-function compile(pattern: Uint8Array): Part[] {
+function compile(pattern: Uint8Array, foldsCase: boolean): Part[] {
   const parts: Part[] = [];
   let at = 0;
   while (at < pattern.length) {
@@ -80,18 +79,24 @@ function compile(pattern: Uint8Array): Part[] {
       at++;
     } else if (byte === OPEN) {
       const members = new Uint8Array(256);
-      at = readSet(pattern, at + 1, members);
+      at = readSet(pattern, at + 1, members, foldsCase);
       parts.push(members);
     } else {
       if (byte === BACKSLASH && at + 1 < pattern.length) at++;
-      parts.push(pattern[at++]);
+      parts.push(foldsCase ? bothCases(pattern[at]) : pattern[at]);
+      at++;
     }
   }
   return parts;
 }
 
 /** Reads a set whose `[` is before `from`; returns the position after it. */
-function readSet(pattern: Uint8Array, from: number, members: Uint8Array): number {
+function readSet(
+  pattern: Uint8Array,
+  from: number,
+  members: Uint8Array,
+  foldsCase: boolean,
+): number {
   const { length } = pattern;
   const isNegated = from < length && pattern[from] === CARET;
   let at = isNegated ? from + 1 : from;
@@ -106,6 +111,7 @@ function readSet(pattern: Uint8Array, from: number, members: Uint8Array): number
       members[pattern[at++]] = 1;
     }
   }
+  if (foldsCase) foldCase(members);
   if (isNegated) for (let byte = 0; byte < 256; byte++) members[byte] ^= 1;
   return at + 1;
 }
@@ -120,18 +126,16 @@ function signed(byte: number): number {
   return (byte << 24) >> 24;
 }
 
-function foldCase(parts: Part[]): void {
-  for (const [index, part] of parts.entries()) {
-    if (part === 'any' || part === 'star') continue;
-    const members = new Uint8Array(256);
-    for (let byte = 0; byte < 256; byte++) {
-      if (accepts(part, byte)) members[byte] = members[otherCase(byte)] = 1;
-    }
-    parts[index] = members;
-  }
+function bothCases(byte: number): Uint8Array {
+  const members = new Uint8Array(256);
+  members[byte] = 1;
+  foldCase(members);
+  return members;
 }
 
-function otherCase(byte: number): number {
-  const lower = byte | 0x20;
-  return lower >= 0x61 && lower <= 0x7a ? byte ^ 0x20 : byte;
+function foldCase(members: Uint8Array): void {
+  for (let lower = 0x61; lower <= 0x7a; lower++) {
+    const upper = lower ^ 0x20;
+    members[lower] = members[upper] = members[lower] | members[upper];
+  }
 }

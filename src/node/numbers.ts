@@ -64,7 +64,7 @@ export function putIntegerAtEnd(target: Uint8Array, value: number): number {
   let rest = Math.abs(value);
   do {
     const higher = Math.floor(rest / 10);
-    target[--at] = ZERO + rest - higher * 10;
+    target[--at] = ZERO + (rest - higher * 10);
     rest = higher;
   } while (rest > 0);
   if (value < 0) target[--at] = MINUS;

@@ -4,7 +4,13 @@ import { WireClient } from '../support/wire-client.ts';
 import { DIFFERENCES } from './differences.ts';
 import { EXAMPLES, exampleSequences } from './examples.ts';
 import { Pair } from './pair.ts';
-import { checkSequences, clusterSequences, dataSequences, serverSequences } from './property.ts';
+import {
+  checkSums,
+  checkSequences,
+  clusterSequences,
+  dataSequences,
+  serverSequences,
+} from './property.ts';
 
 const timeLimit = { timeout: 120_000 };
 
@@ -28,6 +34,10 @@ describe.skipIf(redisServerIsMissing())('compared with redis-server', () => {
   test('any sequence about the cluster gets the same replies', timeLimit, async () => {
     await using cluster = await Pair.start('cluster');
     await checkSequences(cluster, clusterSequences, { numRuns: 100 });
+  });
+
+  test('INCRBYFLOAT gives the same digits for numbers of any size', timeLimit, async () => {
+    for (let batch = 0; batch < 10; batch++) await checkSums(pair, 300);
   });
 
   test.for(EXAMPLES)('%s', async ([, ...requests]) => {

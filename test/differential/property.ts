@@ -54,3 +54,30 @@ export async function checkSequences(
   });
   await fc.assert(property, { ...parameters, includeErrorInReport: true });
 }
+
+const digits = fc.bigInt({ min: -(10n ** 24n), max: 10n ** 24n });
+
+/** Decimals of all sizes, as people and programs write them. */
+const decimal = fc.oneof(
+  fc.double().map(String),
+  fc.tuple(digits, fc.integer({ min: -4960, max: 4960 })).map(([m, power]) => `${m}e${power}`),
+  fc.tuple(digits, fc.nat(24)).map(([m, power]) => `${m}e-${power}`),
+  fc.tuple(digits, fc.integer({ min: -16_500, max: 16_500 })).map(([m, power]) => hex(m, power)),
+  fc.integer({ min: -100_000, max: 100_000 }).map((cents) => `${cents / 100}`),
+);
+
+function hex(mantissa: bigint, power: number): string {
+  const magnitude = mantissa < 0n ? -mantissa : mantissa;
+  return `${mantissa < 0n ? '-' : ''}0x${magnitude.toString(16)}p${power}`;
+}
+
+/** Sums of many random pairs, with all their digits. */
+export async function checkSums(pair: Pair, count: number): Promise<void> {
+  const pairs = fc.sample(fc.tuple(decimal, decimal), count);
+  const steps = pairs.flatMap(([one, other]) => [
+    ['SET', 'sum', one],
+    ['INCRBYFLOAT', 'sum', other],
+  ]);
+  const found = await pair.compare({ version: 2, isPipelined: true, steps });
+  if (found !== undefined) throw new Error(found);
+}

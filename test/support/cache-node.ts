@@ -1,5 +1,6 @@
 /** A cache node in the test's own process, on the real network and clock. */
 import { CacheNode, type NodeOptions } from '../../src/node/index.ts';
+import type { Clock } from '../../src/runtime/index.ts';
 import { createRuntime } from '../../src/runtime/node/index.ts';
 
 export interface RunningNode extends AsyncDisposable {
@@ -7,9 +8,14 @@ export interface RunningNode extends AsyncDisposable {
   readonly node: CacheNode;
 }
 
-export async function startCacheNode(settings: NodeOptions['settings'] = {}): Promise<RunningNode> {
+/** `clock` takes the place of the real one where it is given. */
+export async function startCacheNode(
+  settings: NodeOptions['settings'] = {},
+  clock: Partial<Clock> = {},
+): Promise<RunningNode> {
+  const runtime = createRuntime({ log: { level: 'error' } });
   const node = new CacheNode(
-    createRuntime({ log: { level: 'error' } }),
+    { ...runtime, clock: { ...runtime.clock, ...clock } },
     { listen: { host: '127.0.0.1', port: 0 }, settings },
     () => ({ pid: 0, residentBytes: 0, userCpuUs: 0, systemCpuUs: 0, version: '0' }),
   );
