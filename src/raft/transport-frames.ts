@@ -8,8 +8,8 @@
  *     RAFT.MSG checksum+message            no reply
  *     RAFT.PING                            +PONG: what was sent so far has arrived
  *
- * The checksum is seeded by the receiver's nonce and by the message's number on the connection. So
- * bytes that were altered, left out, or recorded on an earlier connection are noticed.
+ * The checksum is seeded by the greeting, by the receiver's nonce and by the message's number on the
+ * connection. So bytes that were altered, left out, or recorded on an earlier connection are noticed.
  */
 import { crc32 } from 'node:zlib';
 
@@ -117,6 +117,14 @@ export function unframed(
   const message = framed.subarray(CHECKSUM_BYTES);
   const view = new DataView(framed.buffer, framed.byteOffset, framed.byteLength);
   return view.getUint32(0) === checksumOf(message, nonce, number) ? message : undefined;
+}
+
+/**
+ * What the checksums of a connection are seeded by. The greeting is part of it, since nothing else
+ * would show that a name in it was altered on its way.
+ */
+export function connectionSeed({ cluster, from, to, store }: Hello, nonce: number): number {
+  return crc32(`${cluster} ${from} ${to} ${store}`, nonce >>> 0);
 }
 
 function checksumOf(message: Uint8Array, nonce: number, number: number): number {

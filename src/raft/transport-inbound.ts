@@ -18,6 +18,7 @@ import { decodeMessage } from './transport-codec.ts';
 import {
   CHECKSUM_BYTES,
   HELLO,
+  connectionSeed,
   type Hello,
   MESSAGE,
   parseHello,
@@ -59,7 +60,7 @@ export class Inbound {
   readonly #connection: Connection;
   readonly #reader: RequestReader;
   readonly #output = new OutputBuffer(1024);
-  #nonce = 0;
+  #seed = 0;
   #takenCount = 0;
   #hasArrived = false;
   #isEnded = false;
@@ -150,9 +151,10 @@ export class Inbound {
       return;
     }
     this.hello = hello;
-    this.#nonce = this.#runtime.random.uint32();
+    const nonce = this.#runtime.random.uint32();
+    this.#seed = connectionSeed(hello, nonce);
     const version = Math.min(hello.versionMax, VERSION_MAX);
-    writeWelcome(this.#output, { version, nonce: this.#nonce }, this.#store);
+    writeWelcome(this.#output, { version, nonce }, this.#store);
     this.#connection.send(this.#output);
     this.#watch();
   }
@@ -160,7 +162,7 @@ export class Inbound {
   #takeMessage(request: RequestParser, hello: Hello): void {
     // Copied: the bytes are the connection's, and the message keeps what it is made of.
     const framed = request.argumentBytes.slice(request.starts[1], request.ends[1]);
-    const bytes = unframed(framed, this.#nonce, this.#takenCount);
+    const bytes = unframed(framed, this.#seed, this.#takenCount);
     this.#takenCount += 1;
     if (bytes === undefined) {
       this.#refuse('a message was altered on its way, or is not of this connection');

@@ -27,6 +27,7 @@ import {
 import {
   CHECKSUM_BYTES,
   type Hello,
+  connectionSeed,
   isPong,
   parseWelcome,
   PING,
@@ -61,7 +62,7 @@ type State =
   | { readonly kind: 'waiting' }
   | { readonly kind: 'connecting'; readonly attempt: ConnectAttempt }
   | { readonly kind: 'greeting'; readonly connection: Connection }
-  | { readonly kind: 'open'; readonly connection: Connection; readonly nonce: number }
+  | { readonly kind: 'open'; readonly connection: Connection; readonly seed: number }
   | { readonly kind: 'ended' };
 
 export class Outbound {
@@ -103,7 +104,7 @@ export class Outbound {
     const state = this.#state;
     switch (state.kind) {
       case 'open':
-        this.#sendOpen(state.connection, state.nonce, message);
+        this.#sendOpen(state.connection, state.seed, message);
         break;
       case 'connecting':
       case 'greeting':
@@ -126,13 +127,13 @@ export class Outbound {
     if (state.kind === 'greeting' || state.kind === 'open') state.connection.destroy();
   }
 
-  #sendOpen(connection: Connection, nonce: number, message: Uint8Array): void {
+  #sendOpen(connection: Connection, seed: number, message: Uint8Array): void {
     const waiting = connection.bytesQueued + this.#output.length;
     if (waiting > 0 && waiting + message.length > this.#limits.queueBytesMax) {
       this.#onLost();
       return;
     }
-    writeMessage(this.#output, nonce, this.#sentCount, message);
+    writeMessage(this.#output, seed, this.#sentCount, message);
     this.#sentCount += 1;
     this.#planFlush();
   }
@@ -205,7 +206,7 @@ export class Outbound {
     } else if (this.#state.kind === 'greeting') {
       const welcome = parseWelcome(reply);
       if (welcome === undefined) this.#fail('what answers is no peer');
-      else this.#open(this.#state.connection, welcome.nonce);
+      else this.#open(this.#state.connection, connectionSeed(this.#hello, welcome.nonce));
     } else if (isPong(reply)) {
       this.#pingedAtUs = undefined;
     } else {
@@ -213,14 +214,14 @@ export class Outbound {
     }
   }
 
-  #open(connection: Connection, nonce: number): void {
-    this.#state = { kind: 'open', connection, nonce };
+  #open(connection: Connection, seed: number): void {
+    this.#state = { kind: 'open', connection, seed };
     this.#sentCount = 0;
     this.#failureCount = 0;
     this.#lastWords = '';
     this.#pingedAtUs = undefined;
     for (const message of this.#early) {
-      writeMessage(this.#output, nonce, this.#sentCount, message);
+      writeMessage(this.#output, seed, this.#sentCount, message);
       this.#sentCount += 1;
     }
     this.#forgetEarly();

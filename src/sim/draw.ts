@@ -25,6 +25,8 @@ export interface FaultProfile {
 /** A shape of trouble: becomes one fault, or some that belong together. */
 type Shape =
   | FaultKind
+  | 'cutOffAndStalled'
+  | 'rotAndCrash'
   | 'split'
   | 'oneWaySplit'
   | 'bridge'
@@ -35,7 +37,7 @@ type Shape =
 
 const SHAPES_OF: Readonly<Record<FaultKind, readonly Shape[]>> = {
   cut: ['split', 'oneWaySplit', 'bridge', 'flapping', 'swizzle'],
-  isolate: ['isolate'],
+  isolate: ['isolate', 'isolate', 'cutOffAndStalled'],
   slowLinks: ['slowLinks'],
   reset: ['reset'],
   halfOpen: ['halfOpen'],
@@ -47,7 +49,7 @@ const SHAPES_OF: Readonly<Record<FaultKind, readonly Shape[]>> = {
   diskError: ['diskError'],
   diskFull: ['diskFull'],
   diskStall: ['diskStall'],
-  bitRot: ['bitRot'],
+  bitRot: ['rotAndCrash'],
 };
 
 /** Ids of the faults that one shape becomes are next to each other. */
@@ -90,7 +92,7 @@ export function drawNetwork(seed: number): Scenario['network'] {
     reset: drawChance(draws, [5, 1000]),
     split: drawChance(draws, [200, 1000]),
     bitFlip: drawChance(draws, [5, 1000]),
-    replay: drawChance(draws, [500, 1000]),
+    replay: drawChance(draws, [900, 1000]),
     giveUpUs: draws.between(2000, 8000) * 1000,
   };
 }
@@ -175,6 +177,11 @@ function drawShape(shape: Shape, draws: Draws, profile: FaultProfile): Fault[] {
       });
       return draws.some(names, [2, 3]).map(cutOff);
     }
+    case 'cutOffAndStalled':
+      return [
+        { ...when, kind: 'isolate', peer, direction: 'both', forMs },
+        { ...when, kind: 'diskStall', peer, forMs: draws.between(1, forMs) },
+      ];
     case 'isolate': {
       const direction = draws.pick(['both', 'both', 'in', 'out'] as const);
       return [{ ...when, kind: 'isolate', peer, direction, forMs }];
@@ -225,9 +232,15 @@ function drawShape(shape: Shape, draws: Draws, profile: FaultProfile): Fault[] {
     case 'diskFull':
     case 'diskStall':
       return [{ ...when, kind: shape, peer, forMs }];
-    case 'bitRot': {
+    case 'bitRot':
+    case 'rotAndCrash': {
+      // What has rotted is seen when it is read.
+      const rotten = draws.pick(names);
       const atMillionths = draws.between(0, 999_999);
-      return [{ ...when, kind: 'bitRot', peer, atMillionths, bit: draws.below(8) }];
+      return [
+        { ...when, kind: 'bitRot', peer: rotten, atMillionths, bit: draws.below(8) },
+        { ...when, kind: 'crash', atMs: when.atMs + 1, peers: [rotten], ...drawCrash(draws) },
+      ];
     }
   }
 }

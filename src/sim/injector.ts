@@ -91,10 +91,14 @@ export class Injector {
     return { delayUs, error: 'EIO', bytesWritten };
   }
 
-  #cutOff(a: SimProcess, b: SimProcess): void {
+  /** For ever: both ways, or so that `outsider` is heard and does not hear, or the other way. */
+  #cutOff(insider: SimProcess, outsider: SimProcess): void {
     const { network } = this.#simulation;
-    network.cut(network.link(a, b));
-    network.cut(network.link(b, a));
+    const direction = this.#simulation.stream('core').below(3, 1, outsider.id);
+    if (direction !== 1) network.cut(network.link(insider, outsider));
+    else network.repair(network.link(insider, outsider));
+    if (direction !== 2) network.cut(network.link(outsider, insider));
+    else network.repair(network.link(outsider, insider));
   }
 
   #onSignal(name: string, process: SimProcess): void {

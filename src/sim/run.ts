@@ -127,6 +127,7 @@ class Run<Options, Op extends ScenarioOperation> {
       const words = `${convergeMs} ms after healing ${core.length} processes: ${missing}`;
       throw new OracleViolation('convergence', words);
     }
+    this.#runFor(subject.settle(), () => false);
     subject.finalChecks();
   }
 

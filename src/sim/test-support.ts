@@ -303,6 +303,10 @@ class CopySubject implements Subject {
     this.#peers.delete(process);
   }
 
+  settle(): number {
+    return 0;
+  }
+
   finalChecks(): void {
     for (const [process, { values }] of this.#peers) {
       const at = this.#acknowledged.findIndex((value, i) => value !== values[i]);

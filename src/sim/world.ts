@@ -54,6 +54,12 @@ export interface Subject extends Observer {
   core(draws: Draws): readonly SimProcess[];
   /** What is still missing to have converged; undefined when nothing is. */
   pending(): string | undefined;
+  /**
+   * Begins a last phase, in which the observer goes on watching.
+   *
+   * @returns how long it lasts, in milliseconds
+   */
+  settle(): number;
   /** @throws {OracleViolation} where what the run has left behind breaks a promise. */
   finalChecks(): void;
   /** The state of a process in a few words, for the columns of a report. */

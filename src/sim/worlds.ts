@@ -1,4 +1,5 @@
 /** The worlds that ship with cachectl, by name. */
+import { raftWorld } from './raft/index.ts';
 import type { World } from './world.ts';
 
-export const WORLDS: readonly World[] = [];
+export const WORLDS: readonly World[] = [raftWorld];
