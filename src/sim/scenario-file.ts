@@ -202,7 +202,7 @@ class Source {
 
   constructor(text: string, file: string) {
     this.#file = file;
-    this.#document = parseDocument(text, { lineCounter: this.#lines });
+    this.#document = parseDocument(text, { lineCounter: this.#lines, merge: true });
     const [error] = this.#document.errors;
     if (error !== undefined) {
       const { line } = this.#lines.linePos(error.pos[0]);

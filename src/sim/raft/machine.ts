@@ -67,20 +67,21 @@ export class RegisterMachine implements StateMachine {
   }
 
   snapshot(): Iterable<Uint8Array> {
-    const state = { digest: this.#digest, registers: [...this.#registers] };
-    const bytes = encoder.encode(JSON.stringify(state));
+    const registers = [...this.#registers].map(([key, value]) => `${key} ${value}`);
+    const bytes = encoder.encode([String(this.#digest), ...registers].join('\n'));
     // In pieces, as a large state would come.
     const half = bytes.length >> 1;
     return [bytes.slice(0, half), bytes.slice(half)];
   }
 
   restore(pieces: Iterable<Uint8Array>): void {
-    const state: unknown = JSON.parse(decoder.decode(Buffer.concat([...pieces])));
+    const [digest, ...registers] = decoder.decode(Buffer.concat([...pieces])).split('\n');
+    this.#digest = Number(digest);
     this.#registers.clear();
-    if (typeof state !== 'object' || state === null) return;
-    const { digest, registers } = state as { digest: number; registers: Array<[string, string]> };
-    this.#digest = digest;
-    for (const [key, value] of registers) this.#registers.set(key, value);
+    for (const register of registers) {
+      const [key, value] = register.split(' ');
+      this.#registers.set(key, value);
+    }
   }
 
   #change(kind: string, key: string, value: string, expected: string | undefined): Uint8Array {

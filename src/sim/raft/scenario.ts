@@ -107,7 +107,7 @@ export function drawRaftScenario(seed: number, peersWished: number | undefined):
  * group that can spare one and does not change.
  */
 function survivable(faults: readonly Fault[], voters: number): Fault[] {
-  const [first] = faults.filter(({ kind }) => kind === 'bitRot');
+  const first = faults.find(({ kind }) => kind === 'bitRot');
   return faults.filter((fault) => fault.kind !== 'bitRot' || (fault === first && voters >= 3));
 }
 

@@ -389,7 +389,10 @@ class RaftSubject implements Subject {
         break;
       case 'configuration': {
         const isJoint = event.configuration.votersOutgoing.length > 0;
-        simulation.note(process, `configuration ${words(event.configuration)} at ${event.index}`);
+        simulation.note(
+          process,
+          `configuration ${membersOf(event.configuration)} at ${event.index}`,
+        );
         if (isJoint) {
           simulation.reachable('raft: a joint configuration is entered');
           simulation.signal('joint', process);
@@ -512,7 +515,7 @@ class RaftSubject implements Subject {
   }
 }
 
-function words({ voters, votersOutgoing, learners }: Configuration): string {
+function membersOf({ voters, votersOutgoing, learners }: Configuration): string {
   const from = votersOutgoing.length === 0 ? '' : `${votersOutgoing.join(' ')} → `;
   return `${from}${voters.join(' ')}${learners.length === 0 ? '' : ` (${learners.join(' ')})`}`;
 }
