@@ -280,6 +280,8 @@ class CopySubject implements Subject {
 
   pending(): string | undefined {
     if (this.#waiting.length > 0) return `${this.#waiting.length} writes are still to be made`;
+    const open = [...this.#peers.values()].filter(({ isOpen }) => isOpen);
+    if (open.length < this.#scenario.peers.length) return 'a copy is not open';
     const counts = [...this.#peers.values()].map(({ values }) => values.length);
     const isEqual = counts.every((count) => count === counts[0]);
     return isEqual ? undefined : `the copies hold ${counts.join(', ')} values`;

@@ -17,7 +17,7 @@ test('what seeds draw is well-formed, with 3 and with 5 peers', () => {
     expect(schema.parse(scenario)).toEqual(scenario);
     sizes.add(scenario.peers.length);
   }
-  expect([...sizes].sort()).toEqual([3, 5]);
+  expect(sizes).toEqual(new Set([3, 5]));
 });
 
 test('no promise is broken in 60 seeds, and a run is the same run again', () => {
