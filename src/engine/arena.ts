@@ -1,5 +1,5 @@
 /**
- * Records off the V8 heap: fixed-size segments of `ArrayBuffer`, each filled from its start.
+ * Records off the V8 heap, in segments of one size, each filled from its start.
  *
  * A record is named by a `ref`: its position in 8-byte units over all segments, below 2^31 so that
  * it stays a small integer, which bounds an arena to 16 GiB. 0 names nothing. A record:
@@ -8,7 +8,7 @@
  *     word 1   ref of the next older record in its eviction queue
  *     word 2   ref of the next newer one
  *     word 3   value length (30 bits) | eviction queue (2)
- *     word 4   key length (17 bits) | domain (15)
+ *     word 4   key length (17 bits) | domain (14) | copy (1): another node decides what becomes of it
  *     word 5   deadline, low 32 bits of the milliseconds since 1970
  *     word 6   deadline, high 11 bits | access bits (21), the eviction policy's own
  *     then     the key's bytes, the value's bytes, padding to a multiple of 8
@@ -21,12 +21,13 @@
  * is being retired behind the point that cleaning has reached.
  */
 import { copyBytes, invariant } from '../runtime/index.ts';
+import type { Slabs } from './slabs.ts';
 
 const HEADER_BYTES = 28;
 export const KEY_LENGTH_MAX = 65_536;
 export const VALUE_LENGTH_MAX = 512 * 1024 * 1024;
-/** Domains are numbered from 0 to this. */
-export const DOMAIN_MAX = 32_767;
+/** Ids of domains go from 0 to this: some of their numbers, of 14 bits, are for those being flushed. */
+export const DOMAIN_MAX = 16_383 - 64;
 /** Deadlines from here on, in the year 2248, are kept in a table beside the arena. */
 const DEADLINE_NEAR_END = 2 ** 43 - 1;
 
@@ -36,6 +37,8 @@ const DEAD = 0xffff_ffff;
 const HOLE = 0xffff_fffe;
 const VALUE_LENGTH_MASK = 0x3fff_ffff;
 const KEY_LENGTH_MASK = 0x1_ffff;
+const COPY = 0x8000_0000;
+const COPY_MASK = 0x7fff_ffff;
 const DEADLINE_HIGH_MASK = 0x7ff;
 const UNITS_MAX = 2 ** 31;
 
@@ -49,22 +52,28 @@ const NONE = -1;
 const SEGMENTS_INITIAL = 64;
 
 export class Arena {
+  /** The size of the slabs' blocks; a large record has a segment of its own size. */
   readonly segmentBytes: number;
   readonly segmentsMax: number;
   /** Bytes of all segments, filled or not. */
   bytesReserved = 0;
   /** Bytes of all records that are not freed. */
   bytesLive = 0;
+  /** Those of copies among them. */
+  bytesOfCopies = 0;
   /** By segment: bytes filled, bytes live, earliest deadline it may hold (Infinity: none). */
   filled = new Int32Array(SEGMENTS_INITIAL);
   live = new Int32Array(SEGMENTS_INITIAL);
   deadlineMin = new Float64Array(SEGMENTS_INITIAL);
   segmentCount = 0;
 
+  readonly #slabs: Slabs;
   readonly #shift: number;
   readonly #mask: number;
   #words: Uint32Array[] = [];
   #octets: Uint8Array[] = [];
+  /** By segment: the block it lies in, or NONE where it has memory of its own. */
+  #block = new Int32Array(SEGMENTS_INITIAL);
   readonly #freeNumbers: number[] = [];
   readonly #open: [number, number, number] = [NONE, NONE, NONE];
   readonly #farDeadlines = new Map<number, number>();
@@ -76,11 +85,13 @@ export class Arena {
   readonly #onRelease: (segment: number) => void;
 
   /**
-   * @param segmentBytes a power of two from 4 KiB to 16 MiB
+   * @param slabs whose blocks are the segments: a power of two from 4 KiB to 16 MiB
    * @param onRelease told of each segment whose memory was given back: its number may be used anew
    */
-  constructor(segmentBytes: number, onRelease: (segment: number) => void = () => {}) {
+  constructor(slabs: Slabs, onRelease: (segment: number) => void = () => {}) {
+    const segmentBytes = slabs.blockBytes;
     this.segmentBytes = segmentBytes;
+    this.#slabs = slabs;
     this.#onRelease = onRelease;
     this.#shift = Math.log2(segmentBytes) - 3;
     invariant(
@@ -103,9 +114,14 @@ export class Arena {
     return segment !== NONE && this.filled[segment] + bytes <= this.#octets[segment].length;
   }
 
-  /** The size of the segment that `openSegment` would add for a record of this size. */
+  /**
+   * The size of the segment that `openSegment` would add for a record of this size. One for a large
+   * record never has the common size: by that it is known as none that can be cleaned.
+   */
   segmentBytesFor(recordBytes: number): number {
-    return this.#isLarge(recordBytes) ? (recordBytes + 8 + 4095) & ~4095 : this.segmentBytes;
+    if (!this.#isLarge(recordBytes)) return this.segmentBytes;
+    const bytes = (recordBytes + 8 + 4095) & ~4095;
+    return bytes === this.segmentBytes ? bytes + 4096 : bytes;
   }
 
   /**
@@ -136,9 +152,12 @@ export class Arena {
     invariant(segment < this.segmentsMax, 'the arena has no segment number left');
     if (segment === this.segmentCount) this.segmentCount++;
     if (segment === this.filled.length) this.#growTables();
-    const buffer = new ArrayBuffer(bytes);
-    this.#words[segment] = new Uint32Array(buffer);
-    this.#octets[segment] = new Uint8Array(buffer);
+    const block = bytes === this.segmentBytes ? this.#slabs.take() : NONE;
+    const buffer = block === NONE ? new ArrayBuffer(bytes) : this.#slabs.buffer(block);
+    const offset = block === NONE ? 0 : this.#slabs.offset(block);
+    this.#words[segment] = new Uint32Array(buffer, offset, bytes >>> 2);
+    this.#octets[segment] = new Uint8Array(buffer, offset, bytes);
+    this.#block[segment] = block;
     this.filled[segment] = segmentHead(segment);
     this.live[segment] = 0;
     this.deadlineMin[segment] = Infinity;
@@ -150,6 +169,7 @@ export class Arena {
     const length = this.filled.length * 2;
     this.filled = grown(this.filled, new Int32Array(length));
     this.live = grown(this.live, new Int32Array(length));
+    this.#block = grown(this.#block, new Int32Array(length));
     this.deadlineMin = grown(this.deadlineMin, new Float64Array(length));
   }
 
@@ -206,6 +226,7 @@ export class Arena {
     );
     const deadline = this.deadline(ref);
     if (deadline !== 0) this.setDeadline(copy, deadline);
+    if (this.isCopy(copy)) this.bytesOfCopies += bytes;
     return copy;
   }
 
@@ -256,6 +277,7 @@ export class Arena {
     if (this.#farDeadlines.size > 0) this.#farDeadlines.delete(ref);
     this.live[segment] -= bytes;
     this.bytesLive -= bytes;
+    if (words[word + 4] >= COPY) this.bytesOfCopies -= bytes;
     words[word] = DEAD;
     if (this.#isLarge(bytes)) {
       this.#releaseSegment(segment);
@@ -288,6 +310,7 @@ export class Arena {
 
   #releaseSegment(segment: number): void {
     this.bytesReserved -= this.#octets[segment].length;
+    if (this.#block[segment] !== NONE) this.#slabs.give(this.#block[segment]);
     this.#words[segment] = EMPTY_WORDS;
     this.#octets[segment] = EMPTY_OCTETS;
     this.filled[segment] = 0;
@@ -302,7 +325,7 @@ export class Arena {
 
   /** Memory of the arena's own tables. */
   get tableBytes(): number {
-    return this.filled.length * 16 + this.#holes.byteLength;
+    return this.filled.length * 20 + this.#holes.byteLength;
   }
 
   /** Whether records are still being appended to this segment. */
@@ -380,7 +403,20 @@ export class Arena {
   }
 
   domain(ref: number): number {
-    return this.#words[ref >>> this.#shift][((ref & this.#mask) << 1) + 4] >>> 17;
+    const word = this.#words[ref >>> this.#shift][((ref & this.#mask) << 1) + 4];
+    return (word & COPY_MASK) >>> 17;
+  }
+
+  isCopy(ref: number): boolean {
+    return this.#words[ref >>> this.#shift][((ref & this.#mask) << 1) + 4] >= COPY;
+  }
+
+  setCopy(ref: number, isCopy: boolean): void {
+    const words = this.#words[ref >>> this.#shift];
+    const word = ((ref & this.#mask) << 1) + 4;
+    if (words[word] >= COPY === isCopy) return;
+    this.bytesOfCopies += isCopy ? this.recordBytes(ref) : -this.recordBytes(ref);
+    words[word] = isCopy ? words[word] | COPY : words[word] & COPY_MASK;
   }
 
   /** Milliseconds since 1970 at which the record expires; 0: never. */
@@ -461,7 +497,8 @@ export class Arena {
   hasKey(ref: number, bytes: Uint8Array, start: number, length: number, domain: number): boolean {
     const segment = ref >>> this.#shift;
     const unit = ref & this.#mask;
-    if (this.#words[segment][(unit << 1) + 4] !== (length | (domain << 17)) >>> 0) return false;
+    const word = this.#words[segment][(unit << 1) + 4];
+    if ((word & COPY_MASK) !== (length | (domain << 17))) return false;
     const octets = this.#octets[segment];
     const at = (unit << 3) + HEADER_BYTES;
     for (let i = length - 1; i >= 0; i--) if (octets[at + i] !== bytes[start + i]) return false;
@@ -470,6 +507,12 @@ export class Arena {
 
   /** Forgets every record and gives back all memory, in time proportional to the segments. */
   clear(): void {
+    this.bytesOfCopies = 0;
+    for (let segment = 0; segment < this.segmentCount; segment++) {
+      if (this.#octets[segment].length > 0 && this.#block[segment] !== NONE) {
+        this.#slabs.give(this.#block[segment]);
+      }
+    }
     this.#words = [];
     this.#octets = [];
     this.#freeNumbers.length = 0;

@@ -16,7 +16,7 @@ export class Cleaner {
   readonly #relocate: (ref: number) => void;
   readonly #forgetHole: (ref: number) => void;
 
-  /** @param relocate moves one live record to the survivors' stream and frees the old one */
+  /** @param relocate moves one live record to the survivors' stream, and frees the old one */
   constructor(arena: Arena, relocate: (ref: number) => void) {
     this.#arena = arena;
     this.#walk = new SegmentWalk(arena);
@@ -38,12 +38,16 @@ export class Cleaner {
 
   /** Looks at `budgetBytes` of the segment being cleaned, or of the emptiest. */
   clean(budgetBytes: number): void {
-    if (this.#begin(1)) this.#step(budgetBytes);
+    this.cleanInTurn(true, budgetBytes);
   }
 
-  /** Like `clean`, but begins only with a segment that is mostly dead. */
-  cleanWhenIdle(budgetBytes: number): void {
-    if (this.#begin(IDLE_CLEAN_LIVE_SHARE)) this.#step(budgetBytes);
+  /**
+   * The same; but where memory is not short it begins only with a segment that is mostly dead.
+   *
+   * @returns the bytes that it has looked at
+   */
+  cleanInTurn(isShort: boolean, budgetBytes: number): number {
+    return this.#begin(isShort ? 1 : IDLE_CLEAN_LIVE_SHARE) ? this.#step(budgetBytes) : 0;
   }
 
   #begin(shareMax: number): boolean {
@@ -55,9 +59,10 @@ export class Cleaner {
     return true;
   }
 
-  #step(budgetBytes: number): void {
-    this.#walk.step(budgetBytes, this.#relocate, this.#forgetHole);
+  #step(budgetBytes: number): number {
+    const passed = this.#walk.step(budgetBytes, this.#relocate, this.#forgetHole);
     if (this.#walk.finished) this.#arena.releaseRetired();
+    return passed;
   }
 
   /** The closed segment with the smallest live share, if that share is below `shareMax`; else -1. */

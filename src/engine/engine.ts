@@ -11,76 +11,69 @@
  * call; a domain evicts only its own records; accounts are exact.
  */
 import { copyBytes, invariant, type Random } from '../runtime/index.ts';
-import { Arena, DOMAIN_MAX, KEY_LENGTH_MAX, STREAM_SURVIVORS, STREAM_WRITES } from './arena.ts';
+import { Arena, KEY_LENGTH_MAX, STREAM_SURVIVORS, STREAM_WRITES } from './arena.ts';
 import { Cleaner } from './cleaner.ts';
+import { DomainAccount } from './domain-account.ts';
+import { DomainNumbers } from './domain-numbers.ts';
+import { DomainPolicies } from './domain-policies.ts';
+import { DomainRemoval } from './domain-removal.ts';
+import { DomainUpkeep } from './domain-upkeep.ts';
 import { Domain } from './domain.ts';
+import type {
+  EngineOptions,
+  RecordObserver,
+  RemovalListener,
+  RemovalReason,
+} from './engine-options.ts';
 import { ExpirySweep } from './expiry-sweep.ts';
 import { KeyHash } from './hash.ts';
+import { Housekeeping, WORK_BYTES_PER_RECORD, type HousekeepingState } from './housekeeping.ts';
 import { KeyIndex } from './key-index.ts';
+import { LimitEviction } from './limit-eviction.ts';
 import { MemoryBudget, segmentBytesFor } from './memory-budget.ts';
-import { createPolicy, type PolicyName } from './policy/index.ts';
-
-/** Why a record went that no command removed. */
-export type RemovalReason = 'expired' | 'evicted';
-
-/** Told of each record that goes by itself, while its key can still be read. */
-export type RemovalListener = (
-  domain: Domain,
-  octets: Uint8Array,
-  keyStart: number,
-  keyLength: number,
-  reason: RemovalReason,
-) => void;
-
-export interface EngineOptions {
-  /** All memory the engine may hold: records, index, policies. At least 1 MiB. */
-  memoryBytes: number;
-  random: Random;
-  onRemoval?: RemovalListener;
-}
-
-export interface MemoryReport {
-  limitBytes: number;
-  usedBytes: number;
-  /** Records that are live, with headers. */
-  liveBytes: number;
-  /** Keys and values alone. */
-  payloadBytes: number;
-  indexBytes: number;
-  policyBytes: number;
-  /** Reserved for records over live; 1 where nothing is stored. */
-  fragmentation: number;
-  /** All that is used beyond keys and values, for each item. */
-  overheadBytesPerItem: number;
-}
+import { reportMemory, type MemoryReport } from './memory-report.ts';
+import { PolicyChanges } from './policy-changes.ts';
+import type { PolicyName } from './policy/index.ts';
+import { Slabs } from './slabs.ts';
+import { TableMemory } from './table-memory.ts';
 
 export const MEMORY_BYTES_MIN = 1024 * 1024;
 /** What 31-bit refs can address, less the segments that are always being filled. */
 export const MEMORY_BYTES_MAX = 15.5 * 1024 ** 3;
 
-/** With a limit that was lowered: about a millisecond's work. */
-const EVICTIONS_A_TURN = 2048;
-const EVICTIONS_A_WRITE = 64;
-const TTL_SAMPLES = 16;
+/** With a limit that was lowered. */
+const EVICTIONS_A_WRITE = 16;
+/** What is freed of a flushed domain before anything that lives is evicted, in turns of so much. */
+const RECLAIM_WORK_BYTES = 16 * WORK_BYTES_PER_RECORD;
+/** Memory that holds nothing is given back after so long: sooner it would often be got anew. */
+const SLAB_IDLE_MS = 10_000;
 /** About what a core's own cache holds. */
 const CACHE_BYTES = 2 * 1024 * 1024;
-/** The size of a record, as long as there is none to go by. */
-const RECORD_BYTES_GUESS = 128;
 
 export class Engine {
   /** Milliseconds since 1970, as the caller last said. */
   nowMs = 0;
   readonly arena: Arena;
   readonly hash: KeyHash;
+  readonly #slabs: Slabs;
+  readonly #tables: TableMemory;
+  /** Whether what is stored now is a copy. */
+  isApplying = false;
+  readonly #policies: DomainPolicies;
   readonly #random: Random;
   readonly #onRemoval: RemovalListener | undefined;
-  readonly #domains: Array<Domain | undefined> = [];
+  readonly #records: RecordObserver | undefined;
+  readonly #numbers = new DomainNumbers();
+  readonly #domains = this.#numbers.domains;
+  readonly #upkeep = new DomainUpkeep(this.#domains);
+  readonly #removal: DomainRemoval;
+  readonly #policyChanges = new PolicyChanges((ref) => this.#hashOf(ref));
+  readonly #housekeeping: Housekeeping;
   readonly #cleaner: Cleaner;
   readonly #sweep: ExpirySweep;
   readonly #budget: MemoryBudget;
   /** Counts every eviction and relocation, so that a caller can see that its refs went stale. */
   #moves = 0;
-  #ghostsAdjustedSeconds = -1;
   /** Records that cleaning has moved. */
   relocations = 0;
 
@@ -89,13 +82,31 @@ export class Engine {
     invariant(options.memoryBytes <= MEMORY_BYTES_MAX, 'an engine has at most 15.5 GiB');
     this.#random = options.random;
     this.#onRemoval = options.onRemoval;
+    this.#records = options.records;
     this.hash = new KeyHash(options.random.uint32(), options.random.uint32());
-    this.arena = new Arena(segmentBytesFor(options.memoryBytes), (segment) =>
-      this.#sweep.forget(segment),
-    );
+    this.#slabs = new Slabs(segmentBytesFor(options.memoryBytes), options.memoryBytes);
+    this.#tables = new TableMemory(this.#slabs);
+    this.arena = new Arena(this.#slabs, (segment) => this.#sweep.forget(segment));
+    this.#policies = new DomainPolicies(this.arena, this.#tables, this.hash, options);
     this.#cleaner = new Cleaner(this.arena, (ref) => this.#relocate(ref));
     this.#sweep = new ExpirySweep(this.arena, (ref) => this.#expire(this.#domainOf(ref), ref));
-    this.#budget = new MemoryBudget(options.memoryBytes, this.arena, this.#domains);
+    this.#removal = new DomainRemoval(
+      this.arena,
+      this.#numbers,
+      (domain, ref) => this.remove(domain, ref),
+      (domain) => this.#forgetDomain(domain),
+    );
+    this.#housekeeping = new Housekeeping([
+      this.#removal,
+      this.#policyChanges,
+      new LimitEviction(this.#upkeep, (domain, countMax) => this.#shrinkSome(domain, countMax)),
+      {
+        run: (budgetBytes) => this.#cleaner.cleanInTurn(this.#budget.isOver, budgetBytes),
+        isBehind: false,
+      },
+      this.#sweep,
+    ]);
+    this.#budget = new MemoryBudget(options.memoryBytes, this.arena, this.#tables, this.#domains);
   }
 
   get memoryBytes(): number {
@@ -105,48 +116,59 @@ export class Engine {
   /** A lower limit is reached by evicting in the calls that follow. */
   setMemoryBytes(bytes: number): void {
     invariant(bytes >= MEMORY_BYTES_MIN && bytes <= MEMORY_BYTES_MAX, '1 MiB to 15.5 GiB');
+    this.#slabs.reserve(bytes);
     this.#budget.memoryBytes = bytes;
     this.#budget.refresh();
   }
 
-  addDomain(id: number, policyName: PolicyName): Domain {
-    invariant(Number.isInteger(id) && id >= 0 && id <= DOMAIN_MAX, 'a domain has a small number');
-    invariant(this.#domains[id] === undefined, 'a domain is added once');
-    const index = new KeyIndex(this.arena, this.hash);
-    const domain = new Domain(id, index, this.#createPolicy(policyName), policyName);
-    this.#domains[id] = domain;
+  /**
+   * @param id from 0 to `DOMAIN_MAX`, and free: that of a removed domain is once `isFree` says so
+   * @param account whose bound it shares with others; by default one of its own, without a bound
+   */
+  addDomain(id: number, policyName: PolicyName, account = new DomainAccount()): Domain {
+    this.#numbers.takeId(id);
+    const index = new KeyIndex(this.arena, this.hash, this.#tables);
+    const domain = new Domain(
+      id,
+      index,
+      this.#policies.create(policyName, account, this.nowMs),
+      policyName,
+      account,
+    );
+    account.domains.add(domain);
+    this.#numbers.assign(domain);
     return domain;
   }
 
-  /** Changes how a domain evicts. Takes about 0.1 µs a record, in one call. */
-  setPolicy(domain: Domain, policyName: PolicyName): void {
-    if (domain.policyName === policyName) return;
-    const policy = this.#createPolicy(policyName);
-    policy.nowSeconds = domain.policy.nowSeconds;
-    const refs: number[] = [];
-    this.#forEach(domain, (ref) => refs.push(ref));
-    for (const ref of refs) {
-      const hash = this.#hashOf(ref);
-      domain.policy.removed(ref, hash);
-      policy.inserted(ref, hash);
-    }
-    domain.setPolicy(policy, policyName);
+  /**
+   * Removes a domain and its records, a few thousand in each `maintain`. It is not to be used any
+   * more; its bytes count until they are gone.
+   */
+  removeDomain(domain: Domain): void {
+    invariant(this.#domains[domain.number] === domain, 'a domain is removed where it is');
+    this.#removal.add(domain);
   }
 
-  /**
-   * Brings what is needed to find `count` keys into the CPU's cache. The loads for one key wait for
-   * each other, those for different keys do not: so this takes little longer for many than for one.
-   *
-   * @param hashes of the keys; overwritten
-   * @returns nothing of meaning, so that the loads are not optimized away
-   */
-  warm(domain: Domain, hashes: Int32Array, count: number): number {
-    const { index } = domain;
-    const { arena } = this;
-    for (let i = 0; i < count; i++) hashes[i] = index.headOf(hashes[i]);
-    let sum = 0;
-    for (let i = 0; i < count; i++) if (hashes[i] !== 0) sum ^= arena.peek(hashes[i]);
-    return sum;
+  /** Whether no domain has this id, nor records of one that was removed. */
+  isFree(id: number): boolean {
+    return this.#numbers.isFree(id);
+  }
+
+  #forgetDomain(domain: Domain): void {
+    invariant(domain.bytes === 0, 'a domain without records has no bytes');
+    this.#policyChanges.settle(domain);
+    domain.index.clear();
+    domain.policy.clear();
+    domain.account.domains.delete(domain);
+    this.#budget.forget(domain.number);
+    this.#numbers.release(domain);
+  }
+
+  /** Changes how a domain evicts, at once; its records go over to the new policy in each `maintain`. */
+  setPolicy(domain: Domain, policyName: PolicyName): void {
+    if (domain.policyName === policyName) return;
+    const policy = this.#policies.create(policyName, domain.account, this.nowMs);
+    this.#policyChanges.begin(domain, policy, policyName);
   }
 
   /** Whether there is so much that a key is seldom in the CPU's cache. */
@@ -265,17 +287,20 @@ export class Engine {
   remove(domain: Domain, ref: number): void {
     const hash = this.#hashOf(ref);
     domain.index.remove(hash, ref);
-    this.#discard(domain, ref, hash);
+    if (domain.isRemainder) {
+      domain.addBytes(-this.arena.recordBytes(ref));
+      this.arena.free(ref);
+    } else {
+      this.#discard(domain, ref, hash);
+    }
   }
 
   /** Whether `bytes` more of records could be stored, by evicting if need be. */
   hasRoomFor(domain: Domain, bytes: number): boolean {
-    if (bytes > this.#budget.liveBytesMax || bytes > domain.bytesMax) return false;
+    if (bytes > this.#budget.liveBytesMax || bytes > domain.bytesLimit) return false;
     if (domain.policyName !== 'noeviction') return true;
-    return (
-      this.arena.bytesLive + bytes <= this.#budget.liveBytesMax &&
-      domain.bytes + bytes <= domain.bytesMax
-    );
+    const isFull = this.#budget.isFullFor(bytes - this.#removal.bytes, this.isApplying);
+    return !isFull && !domain.isFullFor(bytes);
   }
 
   /** Visits the live records of one bucket; see `KeyIndex.scan` for the cursor. */
@@ -296,91 +321,50 @@ export class Engine {
     return 0;
   }
 
-  /** The mean time to live, over a few records drawn at random; 0 where none of them has one. */
-  averageTtlMs(domain: Domain): number {
-    let total = 0;
-    let count = 0;
-    for (let draw = 0; draw < TTL_SAMPLES && domain.volatileItems > 0; draw++) {
-      const ref = this.randomRecord(domain);
-      const deadline = ref === 0 ? 0 : this.arena.deadline(ref);
-      if (deadline === 0) continue;
-      total += deadline - this.nowMs;
-      count++;
-    }
-    return count === 0 ? 0 : Math.round(total / count);
-  }
-
-  /** Removes all of a domain's records. */
+  /**
+   * Removes all of a domain's records, at once as far as anyone can see. Where there are others, the
+   * memory is won back in each `maintain`, or sooner where it is needed.
+   */
   flush(domain: Domain): void {
+    this.#policyChanges.settle(domain);
+    if (this.#records !== undefined) this.#records.cleared(domain);
     if (this.arena.bytesLive === domain.bytes) {
       this.arena.clear();
       this.#cleaner.stop();
       this.#sweep.stop();
+      domain.index.clear();
+      domain.reset();
+    } else if (domain.items > 0) {
+      this.#removal.takeRecords(domain, new KeyIndex(this.arena, this.hash, this.#tables));
     } else {
-      this.#forEach(domain, (ref) => this.arena.free(ref));
+      domain.reset();
     }
-    domain.index.clear();
-    domain.policy.clear();
-    domain.ghost.clear();
-    domain.bytes = 0;
-    domain.payloadBytes = 0;
-    domain.volatileItems = 0;
     this.#moves++;
     this.#budget.refresh();
   }
 
   /**
-   * Housekeeping, to be called about ten times a second: removes what has expired, evicts down to a
-   * lowered limit, and cleans segments that are mostly dead. Looks at no more than `budgetBytes` of
-   * records for each.
+   * Housekeeping, to be called about ten times a second, and sooner while there is more to do:
+   * removes what has expired, been flushed or belongs to a removed domain, evicts down to a lowered
+   * limit, hands records over to a new policy, and cleans segments that are mostly dead.
    *
-   * @returns the share of the records looked at that had expired; above a quarter, call again soon
+   * @param budgetBytes of records are looked at, all in all
    */
-  maintain(budgetBytes: number): number {
+  maintain(budgetBytes: number): HousekeepingState {
+    this.#budget.adjustSlack();
     this.#budget.refresh();
-    for (const domain of this.#domains) {
-      if (domain === undefined) continue;
-      domain.policy.nowSeconds = Math.floor(this.nowMs / 1000);
-      if (domain.policy.nowSeconds !== this.#ghostsAdjustedSeconds) this.#adjustGhost(domain);
-      this.#shrinkDomain(domain, 0, EVICTIONS_A_TURN);
-    }
-    this.#ghostsAdjustedSeconds = Math.floor(this.nowMs / 1000);
-    if (this.usedBytes > this.#budget.memoryBytes) this.#cleaner.clean(budgetBytes);
-    else this.#cleaner.cleanWhenIdle(budgetBytes);
-    return this.#sweep.run(this.nowMs, budgetBytes);
-  }
-
-  #adjustGhost(domain: Domain): void {
-    const capacityBytes = Math.min(domain.bytesMax, this.#budget.liveBytesMax);
-    const recordBytesMean = domain.items === 0 ? RECORD_BYTES_GUESS : domain.bytes / domain.items;
-    domain.ghost.adjust(capacityBytes, recordBytesMean, Math.floor(this.nowMs / 1000));
+    const { bytesMoved } = this.#budget;
+    const allKnowTheTime = this.#upkeep.tellTime(this.nowMs, this.#budget.liveBytesMax);
+    this.#sweep.nowMs = this.nowMs;
+    const state = this.#housekeeping.run(budgetBytes);
+    this.#budget.bytesMoved = bytesMoved;
+    this.#slabs.giveBackIdle(this.nowMs, SLAB_IDLE_MS);
+    return state === 'done' && !allKnowTheTime ? 'more' : state;
   }
 
   report(): MemoryReport {
     this.#budget.refresh();
-    let payloadBytes = 0;
-    let items = 0;
-    let indexBytes = 0;
-    let policyBytes = 0;
-    for (const domain of this.#domains) {
-      if (domain === undefined) continue;
-      payloadBytes += domain.payloadBytes;
-      items += domain.items;
-      indexBytes += domain.index.bytes;
-      policyBytes += domain.policy.bytes + domain.ghost.bytes;
-    }
-    const usedBytes = this.usedBytes;
-    return {
-      limitBytes: this.#budget.memoryBytes,
-      usedBytes,
-      liveBytes: this.arena.bytesLive,
-      payloadBytes,
-      indexBytes,
-      policyBytes,
-      fragmentation:
-        this.arena.bytesLive === 0 ? 1 : this.arena.bytesReserved / this.arena.bytesLive,
-      overheadBytesPerItem: items === 0 ? 0 : (usedBytes - payloadBytes) / items,
-    };
+    return reportMemory(this.#budget, this.#slabs, this.arena, this.#domains);
   }
 
   /** Memory held for records, index and policies. */
@@ -388,19 +372,10 @@ export class Engine {
     return this.#budget.usedBytes;
   }
 
-  /** Seconds since the record was used; see `EvictionPolicy.idleSeconds`. */
-  idleSeconds(domain: Domain, ref: number): number {
-    return domain.policy.idleSeconds(ref);
-  }
-
-  frequency(domain: Domain, ref: number): number | undefined {
-    return domain.policy.frequency(ref);
-  }
-
-  #createPolicy(name: PolicyName): Domain['policy'] {
-    const policy = createPolicy(name, this.arena, this.#random.uint32());
-    policy.nowSeconds = Math.floor(this.nowMs / 1000);
-    return policy;
+  /** The share of the memory that this node's own records may take where there are copies, too. */
+  set ownShare(share: number) {
+    this.#budget.ownShare = share;
+    this.#budget.refresh();
   }
 
   #findLive(
@@ -410,7 +385,7 @@ export class Engine {
     start: number,
     length: number,
   ): number {
-    const ref = domain.index.find(hash, bytes, start, length, domain.id);
+    const ref = domain.index.find(hash, bytes, start, length, domain.number);
     if (ref === 0 || !this.#isExpired(ref)) return ref;
     this.#expire(domain, ref);
     return 0;
@@ -424,12 +399,6 @@ export class Engine {
   #hashOf(ref: number): number {
     const arena = this.arena;
     return this.hash.of(arena.octets(ref), arena.keyStart(ref), arena.keyLength(ref));
-  }
-
-  #forEach(domain: Domain, visit: (ref: number) => void): void {
-    let cursor = 0;
-    do cursor = domain.index.scan(cursor, visit);
-    while (cursor !== 0);
   }
 
   /**
@@ -456,11 +425,15 @@ export class Engine {
     const movesBefore = this.#moves;
     if (!this.#makeRoom(domain, bytes)) return 0;
     if (old !== 0 && movesBefore !== this.#moves) {
-      old = domain.index.find(hash, keyBytes, keyStart, keyLength, domain.id);
+      old = domain.index.find(hash, keyBytes, keyStart, keyLength, domain.number);
     }
-    const ref = arena.append(keyBytes, keyStart, keyLength, valueLength, domain.id, STREAM_WRITES);
-    domain.bytes += bytes;
+    const { number: of } = domain;
+    const ref = arena.append(keyBytes, keyStart, keyLength, valueLength, of, STREAM_WRITES);
+    if (old === 0 ? this.isApplying : arena.isCopy(old)) arena.setCopy(ref, true);
+    domain.addBytes(bytes);
+    this.#budget.bytesWritten += bytes;
     domain.payloadBytes += keyLength + valueLength;
+    if (this.#records !== undefined) this.#records.added(domain, ref);
     if (old === 0) {
       domain.index.insert(hash, ref);
       domain.policy.inserted(ref, hash);
@@ -488,12 +461,17 @@ export class Engine {
     const oldBytes = arena.recordBytes(old);
     domain.policy.resized(ref, oldBytes, arena.recordBytes(ref));
     domain.policy.accessed(ref, hash);
-    domain.bytes -= oldBytes;
+    domain.addBytes(-oldBytes);
     domain.payloadBytes -= arena.keyLength(old) + arena.valueLength(old);
+    if (this.#records !== undefined) this.#records.removed(domain, old);
     arena.free(old);
   }
 
   #expire(domain: Domain, ref: number): void {
+    if (domain.isRemainder) {
+      this.remove(domain, ref);
+      return;
+    }
     domain.expired++;
     this.#removeUnasked(domain, ref, 'expired');
   }
@@ -508,9 +486,10 @@ export class Engine {
   #discard(domain: Domain, ref: number, hash: number): void {
     const arena = this.arena;
     domain.policy.removed(ref, hash);
-    domain.bytes -= arena.recordBytes(ref);
+    domain.addBytes(-arena.recordBytes(ref));
     domain.payloadBytes -= arena.keyLength(ref) + arena.valueLength(ref);
     if (arena.deadline(ref) !== 0) domain.volatileItems--;
+    if (this.#records !== undefined) this.#records.removed(domain, ref);
     arena.free(ref);
   }
 
@@ -523,18 +502,33 @@ export class Engine {
     const liveBefore = arena.bytesLive;
     let count = 0;
     while (
-      domain.bytes + bytes > domain.bytesMax ||
-      arena.bytesLive + bytes > this.#budget.liveBytesMax
+      (!this.isApplying && domain.isFullFor(bytes)) ||
+      this.#budget.isFullFor(bytes, this.isApplying)
     ) {
       if (count++ >= countMax && liveBefore - arena.bytesLive >= bytes) return true;
-      if (!this.#evictOne(domain)) return false;
+      if (this.#budget.isFullFor(bytes, this.isApplying) && this.#reclaim()) continue;
+      if (!this.#evictOne(domain.domainToEvict(bytes))) return false;
     }
     return true;
   }
 
+  /** A turn of the same after a limit was lowered; gives the number of evictions. */
+  #shrinkSome(domain: Domain, countMax: number): number {
+    // What is on its way out goes first, by a job of its own.
+    if (this.#removal.isBehind) return 0;
+    const movesBefore = this.#moves;
+    this.#shrinkDomain(domain, 0, countMax);
+    return this.#moves - movesBefore;
+  }
+
+  /** Frees some records of flushed or removed domains; false where there are none. */
+  #reclaim(): boolean {
+    return this.#removal.run(RECLAIM_WORK_BYTES) > 0;
+  }
+
   /** Sees to it that a record of this size can be made for the domain. */
   #makeRoom(domain: Domain, bytes: number): boolean {
-    if (bytes > this.#budget.liveBytesMax || bytes > domain.bytesMax) return false;
+    if (bytes > this.#budget.liveBytesMax || bytes > domain.bytesLimit) return false;
     if (!this.#shrinkDomain(domain, bytes, EVICTIONS_A_WRITE)) return false;
     return this.arena.hasHole(bytes) || this.#makeRoomInSegment(domain, bytes);
   }
@@ -551,6 +545,7 @@ export class Engine {
       const reservedBefore = arena.bytesReserved;
       this.#cleaner.clean(arena.segmentBytes);
       if (arena.bytesReserved < reservedBefore || ++cleanedInVain < 2) continue;
+      if (this.#reclaim()) continue;
       // Records of awkward sizes waste their segments' ends: fewer of them have to do.
       if (!this.#evictBytes(domain, arena.segmentBytes >>> 2)) return false;
     }
@@ -566,6 +561,7 @@ export class Engine {
   }
 
   #evictOne(domain: Domain): boolean {
+    if (domain.policyName === 'noeviction') return false;
     const victim = domain.policy.victim();
     if (victim === 0) return false;
     domain.evicted++;
@@ -577,6 +573,10 @@ export class Engine {
   #relocate(ref: number): void {
     const arena = this.arena;
     const domain = this.#domainOf(ref);
+    if (domain.isRemainder) {
+      this.remove(domain, ref);
+      return;
+    }
     const bytes = arena.recordBytes(ref);
     if (!arena.hasHole(bytes) && !arena.fits(bytes, STREAM_SURVIVORS)) {
       arena.openSegment(bytes, STREAM_SURVIVORS);
@@ -586,6 +586,7 @@ export class Engine {
     domain.policy.relocated(ref, copy);
     this.#moves++;
     this.relocations++;
+    this.#budget.bytesMoved += bytes;
     arena.free(ref);
   }
 

@@ -6,13 +6,17 @@
  * which memory is fastest.
  */
 import type { Arena } from './arena.ts';
+import type { HousekeepingJob } from './housekeeping.ts';
 import { SegmentWalk } from './segment-walk.ts';
 
-export class ExpirySweep {
+/** Of the records looked at, so many had expired: there are more. */
+const EXPIRED_SHARE_HIGH = 0.25;
+
+export class ExpirySweep implements HousekeepingJob {
   readonly #arena: Arena;
   readonly #walk: SegmentWalk;
   readonly #expire: (ref: number) => void;
-  #nowMs = 0;
+  nowMs = 0;
   #seen = 0;
   #expired = 0;
 
@@ -29,16 +33,18 @@ export class ExpirySweep {
 
   stop(): void {
     this.#walk.stop();
+    this.#seen = 0;
+    this.#expired = 0;
   }
 
-  /**
-   * Goes on where it was, through about `budgetBytes` of records and at most once around.
-   *
-   * @returns the share of the records looked at that had expired
-   */
-  run(nowMs: number, budgetBytes: number): number {
+  get isBehind(): boolean {
+    return this.#expired > this.#seen * EXPIRED_SHARE_HIGH;
+  }
+
+  /** Goes on where it was, through about `budgetBytes` of records and at most once around. */
+  run(budgetBytes: number): number {
     const walk = this.#walk;
-    this.#nowMs = nowMs;
+    const { nowMs } = this;
     this.#seen = 0;
     this.#expired = 0;
     let left = budgetBytes;
@@ -58,14 +64,14 @@ export class ExpirySweep {
         this.#arena.deadlineMin[segment] = walk.deadlineMin;
       }
     }
-    return this.#seen === 0 ? 0 : this.#expired / this.#seen;
+    return budgetBytes - left;
   }
 
   readonly #visit = (ref: number): void => {
     this.#seen++;
     const deadline = this.#arena.deadline(ref);
     if (deadline === 0) return;
-    if (deadline > this.#nowMs) {
+    if (deadline > this.nowMs) {
       this.#walk.deadlineMin = Math.min(this.#walk.deadlineMin, deadline);
     } else {
       this.#expired++;

@@ -44,7 +44,10 @@ export interface GhostEstimate {
 
 interface Miniature {
   readonly capacityFactor: number;
-  readonly cache: MiniatureCache;
+  /** Of the cache. */
+  capacityBytes: number;
+  /** Made when the first key is sampled: of thousands of tenants, many are never used. */
+  cache: MiniatureCache | undefined;
   /** A key is sampled if its hash, spread, is below this. */
   sampleBelow: number;
   /** Reads of sampled keys, and hits among them; older ones at their lesser weight. */
@@ -55,7 +58,9 @@ interface Miniature {
 }
 
 export class Ghost {
+  readonly #policy: EvictionPolicy;
   readonly #miniatures: Miniature[];
+  #nowSeconds = 0;
   /** The highest of the miniatures' bounds. */
   #sampleBelow = 0;
   /** Reads that are not yet in the miniatures' `readsExpected`. */
@@ -70,9 +75,11 @@ export class Ghost {
 
   /** @param policy the one to imitate */
   constructor(policy: EvictionPolicy) {
+    this.#policy = policy;
     this.#miniatures = CAPACITY_FACTORS.map((capacityFactor) => ({
       capacityFactor,
-      cache: new MiniatureCache((links) => policy.miniature(links), RECORDS_MAX),
+      cache: undefined,
+      capacityBytes: 0,
       sampleBelow: 0,
       readsSampled: 0,
       hits: 0,
@@ -83,7 +90,7 @@ export class Ghost {
   /** Memory held, in bytes. */
   get bytes(): number {
     let bytes = 0;
-    for (const { cache } of this.#miniatures) bytes += cache.memoryBytes;
+    for (const { cache } of this.#miniatures) bytes += cache?.memoryBytes ?? 0;
     return bytes;
   }
 
@@ -102,11 +109,15 @@ export class Ghost {
     }
     this.#readsMax = Math.max(READS_MIN, (READS_PER_RECORD * capacityBytes) / recordBytesMean);
     this.#sampleBelow = 0;
+    this.#nowSeconds = nowSeconds;
     for (const miniature of this.#miniatures) {
       const bytes = capacityBytes * miniature.capacityFactor;
       setRate(miniature, bytes / recordBytesMean);
-      miniature.cache.nowSeconds = nowSeconds;
-      miniature.cache.setCapacity((bytes * miniature.sampleBelow) / 2 ** 32);
+      miniature.capacityBytes = (bytes * miniature.sampleBelow) / 2 ** 32;
+      if (miniature.cache !== undefined) {
+        miniature.cache.nowSeconds = nowSeconds;
+        miniature.cache.setCapacity(miniature.capacityBytes);
+      }
       this.#sampleBelow = Math.max(this.#sampleBelow, miniature.sampleBelow);
     }
   }
@@ -125,7 +136,7 @@ export class Ghost {
     for (const miniature of this.#miniatures) {
       if (spread >= miniature.sampleBelow) continue;
       miniature.readsSampled++;
-      const { cache } = miniature;
+      const cache = miniature.cache ?? this.#begin(miniature);
       const isHit =
         recordBytes > 0 ? cache.request(hash, recordBytes) : cache.requestMissedElsewhere(hash);
       if (isHit) miniature.hits++;
@@ -139,7 +150,8 @@ export class Ghost {
     this.#countRepeats();
     for (const miniature of this.#miniatures) {
       if (spread >= miniature.sampleBelow) continue;
-      miniature.cache.write(hash, recordBytes, deadlineSeconds);
+      const cache = miniature.cache ?? this.#begin(miniature);
+      cache.write(hash, recordBytes, deadlineSeconds);
     }
   }
 
@@ -148,13 +160,13 @@ export class Ghost {
     const spread = spreadOf(hash);
     if (spread >= this.#sampleBelow) return;
     this.#countRepeats();
-    for (const { cache } of this.#miniatures) cache.remove(hash);
+    for (const { cache } of this.#miniatures) cache?.remove(hash);
   }
 
   /** All records were deleted. What was learnt of hit rates stays. */
   clear(): void {
     this.#countRepeats();
-    for (const { cache } of this.#miniatures) cache.clear();
+    for (const { cache } of this.#miniatures) cache?.clear();
   }
 
   /** By increasing capacity. */
@@ -178,11 +190,19 @@ export class Ghost {
       for (const miniature of this.#miniatures) {
         if (spread >= miniature.sampleBelow) continue;
         miniature.readsSampled += this.#repeats;
-        if (miniature.cache.has(this.#hashLast)) miniature.hits += this.#repeats;
+        if (miniature.cache?.has(this.#hashLast) === true) miniature.hits += this.#repeats;
       }
       this.#repeats = 0;
     }
     this.#hashLast = NO_HASH;
+  }
+
+  #begin(miniature: Miniature): MiniatureCache {
+    const cache = new MiniatureCache((links) => this.#policy.miniature(links), RECORDS_MAX);
+    cache.nowSeconds = this.#nowSeconds;
+    cache.setCapacity(miniature.capacityBytes);
+    miniature.cache = cache;
+    return cache;
   }
 
   #countReads(): void {
@@ -214,9 +234,9 @@ function setRate(miniature: Miniature, recordsWhole: number): void {
   const rateMax = Math.min(SAMPLE_RATE_MAX, (RECORDS_MAX * RECORDS_SHARE) / recordsWhole);
   const sampleBelow = 2 ** (32 + Math.floor(Math.log2(rateMax)));
   if (sampleBelow < miniature.sampleBelow) {
-    miniature.cache.removeWhere((hash) => spreadOf(hash) >= sampleBelow);
+    miniature.cache?.removeWhere((hash) => spreadOf(hash) >= sampleBelow);
   } else if (sampleBelow >= miniature.sampleBelow * TOO_EMPTY) {
-    miniature.cache.clear();
+    miniature.cache?.clear();
     forget(miniature, 0);
   } else return;
   miniature.sampleBelow = sampleBelow;

@@ -3,14 +3,16 @@ import { expect, it } from 'vitest';
 import { Arena, STREAM_WRITES } from './arena.ts';
 import { KeyHash } from './hash.ts';
 import { KeyIndex } from './key-index.ts';
+import { UNPOOLED } from './policy/index.ts';
+import { Slabs } from './slabs.ts';
 
 const DOMAIN = 0;
 
 /** An index over keys that are numbers. */
 class NumberIndex {
-  readonly #arena = new Arena(64 * 1024);
+  readonly #arena = new Arena(new Slabs(64 * 1024, 8 * 1024 * 1024));
   readonly #hash = new KeyHash(1, 2);
-  readonly index = new KeyIndex(this.#arena, this.#hash);
+  readonly index = new KeyIndex(this.#arena, this.#hash, UNPOOLED);
   readonly #refs = new Map<number, number>();
 
   add(key: number): void {

@@ -9,6 +9,8 @@ const NONE = -1;
 
 /** A freed record is passed over at a fraction of the price of a live one. */
 const DEAD_PRICE_SHIFT = 3;
+/** Taking it out of the list of holes touches its neighbours there, in other places of memory. */
+const DEAD_VISIT_PRICE_SHIFT = 1;
 
 export class SegmentWalk {
   /** The segment being walked, or -1. */
@@ -71,6 +73,7 @@ export class SegmentWalk {
     visitFreed?: (ref: number) => void,
   ): number {
     const arena = this.#arena;
+    const deadShift = visitFreed === undefined ? DEAD_PRICE_SHIFT : DEAD_VISIT_PRICE_SHIFT;
     let passed = 0;
     while (passed < budgetBytes && this.segment !== NONE) {
       const ref = this.#ref;
@@ -82,7 +85,7 @@ export class SegmentWalk {
       const bytes = arena.recordBytes(ref);
       this.#ref = ref + (bytes >>> 3);
       if (arena.isDead(ref)) {
-        passed += bytes >>> DEAD_PRICE_SHIFT;
+        passed += bytes >>> deadShift;
         visitFreed?.(ref);
       } else {
         passed += bytes;

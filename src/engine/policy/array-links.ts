@@ -10,28 +10,24 @@ const ACCESS_MASK = 0x1f_ffff;
 const QUEUE_SHIFT = 21;
 const QUEUE_MASK = 0x3;
 const FILL_DUE = 1 << 23;
+/** What there is room for at first, with the ref 0 that names none. */
+const RECORDS_INITIAL = 16;
 
 export class ArrayLinks implements PolicyLinks {
   /** The most records it can hold. */
   readonly recordsMax: number;
-  readonly #older: Uint32Array;
-  readonly #newer: Uint32Array;
-  readonly #fields: Uint32Array;
-  readonly #bytes: Float64Array;
-  readonly #hashes: Int32Array;
-  readonly #deadlines: Uint32Array;
+  #older = new Uint32Array(RECORDS_INITIAL);
+  #newer = new Uint32Array(RECORDS_INITIAL);
+  #fields = new Uint32Array(RECORDS_INITIAL);
+  #bytes = new Float64Array(RECORDS_INITIAL);
+  #hashes = new Int32Array(RECORDS_INITIAL);
+  #deadlines = new Uint32Array(RECORDS_INITIAL);
   /** The first freed ref; each leads to the next by its newer link. */
   #free = 0;
   #refsUsed = 1;
 
   constructor(recordsMax: number) {
     this.recordsMax = recordsMax;
-    this.#older = new Uint32Array(recordsMax + 1);
-    this.#newer = new Uint32Array(recordsMax + 1);
-    this.#fields = new Uint32Array(recordsMax + 1);
-    this.#bytes = new Float64Array(recordsMax + 1);
-    this.#hashes = new Int32Array(recordsMax + 1);
-    this.#deadlines = new Uint32Array(recordsMax + 1);
   }
 
   /** Memory held, in bytes. */
@@ -45,11 +41,22 @@ export class ArrayLinks implements PolicyLinks {
     if (ref === 0) ref = this.#refsUsed++;
     else this.#free = this.#newer[ref];
     invariant(ref <= this.recordsMax, 'there are no more records than was said');
+    if (ref >= this.#older.length) this.#grow();
     this.#fields[ref] = 0;
     this.#bytes[ref] = bytes;
     this.#hashes[ref] = hash;
     this.#deadlines[ref] = 0;
     return ref;
+  }
+
+  #grow(): void {
+    const length = Math.min(this.recordsMax + 1, this.#older.length * 2);
+    this.#older = enlarged(this.#older, new Uint32Array(length));
+    this.#newer = enlarged(this.#newer, new Uint32Array(length));
+    this.#fields = enlarged(this.#fields, new Uint32Array(length));
+    this.#bytes = enlarged(this.#bytes, new Float64Array(length));
+    this.#hashes = enlarged(this.#hashes, new Int32Array(length));
+    this.#deadlines = enlarged(this.#deadlines, new Uint32Array(length));
   }
 
   free(ref: number): void {
@@ -124,4 +131,12 @@ export class ArrayLinks implements PolicyLinks {
     if (isDue) this.#fields[ref] |= FILL_DUE;
     else this.#fields[ref] &= ~FILL_DUE;
   }
+}
+
+function enlarged<Table extends Uint32Array | Int32Array | Float64Array>(
+  table: Table,
+  larger: Table,
+): Table {
+  larger.set(table);
+  return larger;
 }

@@ -12,9 +12,11 @@
  *   half, which begins as a copy of the lower half. So to double it is to double the directory; a
  *   chunk that stands there more than once is copied when it is next written.
  */
+import { CHUNK_BYTES, UNPOOLED, type ChunkSource } from './table-chunks.ts';
+
 const BLOCK_BYTES = 64;
 const BLOCK_WORDS_LOG2 = 4;
-const CHUNK_BLOCKS_MAX = 256;
+const CHUNK_BLOCKS_MAX = CHUNK_BYTES / BLOCK_BYTES;
 const BLOCKS_MIN = 16;
 export const FREQUENCY_MAX = 15;
 /** After this many halvings nothing is left of any counter. */
@@ -23,6 +25,8 @@ const DIRECTORY_ENTRY_BYTES = 8;
 
 interface Chunk {
   readonly words: Uint32Array;
+  /** What the memory's owner knows it by; -1 below full size. */
+  readonly number: number;
   /** How many halvings its counters have been through. */
   halvings: number;
   /** In how many places of the directory it stands. */
@@ -30,13 +34,15 @@ interface Chunk {
 }
 
 export class FrequencySketch {
+  readonly #memory: ChunkSource;
   #chunks: Chunk[] = [];
   #blockMask = 0;
   /** A block's number: the chunk's place in the directory above, the block in its chunk below. */
   #chunkShift = 0;
   #halvings = 0;
 
-  constructor() {
+  constructor(memory: ChunkSource = UNPOOLED) {
+    this.#memory = memory;
     this.clear();
   }
 
@@ -88,10 +94,10 @@ export class FrequencySketch {
   double(): void {
     if (this.#blockMask + 1 < CHUNK_BLOCKS_MAX) {
       const { words, halvings } = this.#chunks[0];
-      const doubled = new Uint32Array(words.length * 2);
-      doubled.set(words);
-      doubled.set(words, words.length);
-      this.#chunks = [{ words: doubled, halvings, places: 1 }];
+      const doubled = this.#newChunk(words.byteLength * 2, halvings);
+      doubled.words.set(words);
+      doubled.words.set(words, words.length);
+      this.#chunks = [doubled];
       this.#chunkShift++;
     } else {
       for (const chunk of this.#chunks) chunk.places++;
@@ -102,8 +108,10 @@ export class FrequencySketch {
 
   /** Forgets everything and gives the memory back. */
   clear(): void {
-    const words = new Uint32Array(BLOCKS_MIN << BLOCK_WORDS_LOG2);
-    this.#chunks = [{ words, halvings: 0, places: 1 }];
+    for (const chunk of this.#chunks) {
+      if (--chunk.places === 0 && chunk.number >= 0) this.#memory.give(chunk.number);
+    }
+    this.#chunks = [this.#newChunk(BLOCKS_MIN * BLOCK_BYTES, 0)];
     this.#blockMask = BLOCKS_MIN - 1;
     this.#chunkShift = Math.log2(BLOCKS_MIN);
     this.#halvings = 0;
@@ -123,9 +131,16 @@ export class FrequencySketch {
     const chunk = this.#current(place);
     if (chunk.places === 1) return chunk.words;
     chunk.places--;
-    const words = chunk.words.slice();
-    this.#chunks[place] = { words, halvings: chunk.halvings, places: 1 };
-    return words;
+    const copy = this.#newChunk(chunk.words.byteLength, chunk.halvings);
+    copy.words.set(chunk.words);
+    this.#chunks[place] = copy;
+    return copy.words;
+  }
+
+  #newChunk(bytes: number, halvings: number): Chunk {
+    const number = bytes === CHUNK_BYTES ? this.#memory.take() : -1;
+    const words = number < 0 ? new Uint32Array(bytes >>> 2) : this.#memory.words(number);
+    return { words, number, halvings, places: 1 };
   }
 }
 

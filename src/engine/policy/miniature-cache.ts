@@ -2,10 +2,13 @@
  * A cache of keys without values: a policy, a capacity, and a table from hash to record.
  *
  * It shows which requests a policy would hit, and nothing else. Keys are told apart by their 32-bit
- * hash alone. Memory is taken once, for `recordsMax` records, and nothing is allocated afterwards.
+ * hash alone. Memory grows with the records, by doubling.
  */
 import { ArrayLinks } from './array-links.ts';
 import type { EvictionPolicy } from './policy.ts';
+
+/** A power of two. */
+const SLOTS_INITIAL = 32;
 
 export class MiniatureCache {
   bytes = 0;
@@ -13,15 +16,13 @@ export class MiniatureCache {
   readonly #policy: EvictionPolicy;
   readonly #links: ArrayLinks;
   /** Refs by hash: open addressing with linear probing, at most half full. */
-  readonly #table: Uint32Array;
-  readonly #tableMask: number;
+  #table = new Uint32Array(SLOTS_INITIAL);
+  #tableMask = SLOTS_INITIAL - 1;
   #capacityBytes = 0;
 
   constructor(makePolicy: (links: ArrayLinks) => EvictionPolicy, recordsMax: number) {
     this.#links = new ArrayLinks(recordsMax);
     this.#policy = makePolicy(this.#links);
-    this.#table = new Uint32Array(2 ** Math.ceil(Math.log2(recordsMax * 2)));
-    this.#tableMask = this.#table.length - 1;
   }
 
   /** Memory held, in bytes. */
@@ -132,12 +133,20 @@ export class MiniatureCache {
     if (bytes > this.#capacityBytes) return;
     this.#makeRoom(bytes);
     if (this.records === this.#links.recordsMax) this.#remove(this.#policy.victim());
+    if ((this.records + 1) * 2 > this.#table.length) this.#growTable();
     const ref = this.#links.add(hash, bytes);
     this.#links.setDeadline(ref, deadlineSeconds);
     this.#table[this.#slotOf(hash)] = ref;
     this.records++;
     this.bytes += bytes;
     this.#policy.inserted(ref, hash);
+  }
+
+  #growTable(): void {
+    const before = this.#table;
+    this.#table = new Uint32Array(before.length * 2);
+    this.#tableMask = this.#table.length - 1;
+    for (const ref of before) if (ref !== 0) this.#table[this.#slotOf(this.#links.hash(ref))] = ref;
   }
 
   #makeRoom(bytes: number): void {

@@ -47,6 +47,8 @@ export interface EvictionPolicy {
   resized(ref: number, bytesBefore: number, bytesAfter: number): void;
   /** The record to go next; it stays until `removed`. 0 where the policy offers none. */
   victim(): number;
+  /** A copy is this node's own from now on; absent where there are no copies. See `CopyAwarePolicy`. */
+  adopt?(ref: number): void;
   /** All records have gone at once. What was learnt about keys is forgotten. */
   clear(): void;
   /** Seconds since the record was last inserted or accessed. */
@@ -60,6 +62,8 @@ export interface EvictionPolicy {
   miniature(links: PolicyLinks): EvictionPolicy;
   /** Memory held beside the records, in bytes. */
   readonly bytes: number;
+  /** Of records that another node decides about; absent where there are none, ever. */
+  readonly copyBytes?: number;
   /** Absent where the tables never grow by much at once. */
-  readonly growth?: TableGrowth;
+  readonly growth?: TableGrowth | undefined;
 }

@@ -27,6 +27,7 @@ import { AgingClock } from './aging-clock.ts';
 import { FREQUENCY_MAX, FrequencySketch } from './frequency-sketch.ts';
 import type { EvictionPolicy, PolicyLinks, TableGrowth } from './policy.ts';
 import { RecordQueues } from './record-queues.ts';
+import type { ChunkSource } from './table-chunks.ts';
 import { WindowTuner, type WindowShare } from './window-tuner.ts';
 import { Xorshift } from './xorshift.ts';
 
@@ -68,7 +69,7 @@ export class TinyLfuPolicy implements EvictionPolicy {
   readonly #links: PolicyLinks;
   readonly #queues: RecordQueues;
   readonly #clock = new AgingClock();
-  readonly #sketch = new FrequencySketch();
+  readonly #sketch: FrequencySketch;
   readonly #random: Xorshift;
   readonly #window: WindowShare;
   readonly #tuner: WindowTuner | undefined;
@@ -80,9 +81,13 @@ export class TinyLfuPolicy implements EvictionPolicy {
   #requests = 0;
   #insertsSinceVictim = INSERTS_WITHOUT_PRESSURE;
 
-  /** @param window the window's share of the weight; without it, the policy finds it itself */
-  constructor(links: PolicyLinks, seed: number, window?: WindowShare) {
+  /**
+   * @param window the window's share of the weight; without it, the policy finds it itself
+   * @param memory where the sketch lies
+   */
+  constructor(links: PolicyLinks, seed: number, window?: WindowShare, memory?: ChunkSource) {
     this.#links = links;
+    this.#sketch = new FrequencySketch(memory);
     this.#queues = new RecordQueues(links, QUEUES);
     this.#random = new Xorshift(seed);
     this.#tuner =
