@@ -2,25 +2,33 @@
 import { invariant } from '../runtime/invariant.ts';
 
 const HIGH = 2 ** 32;
+// One for all: to make one takes longer than most of what they are used for.
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 
+/** Without a `DataView`: it would move each short array off the heap, which costs more than the rest. */
 export class ByteWriter {
   #bytes = new Uint8Array(64);
-  #view = new DataView(this.#bytes.buffer);
   #length = 0;
 
   uint8(value: number): void {
     const at = this.#take(1);
-    this.#view.setUint8(at, value);
+    this.#bytes[at] = value;
   }
 
   uint16(value: number): void {
     const at = this.#take(2);
-    this.#view.setUint16(at, value);
+    this.#bytes[at] = value >>> 8;
+    this.#bytes[at + 1] = value;
   }
 
   uint32(value: number): void {
     const at = this.#take(4);
-    this.#view.setUint32(at, value);
+    const bytes = this.#bytes;
+    bytes[at] = value >>> 24;
+    bytes[at + 1] = value >>> 16;
+    bytes[at + 2] = value >>> 8;
+    bytes[at + 3] = value;
   }
 
   /** A safe integer ≥ 0. */
@@ -37,7 +45,7 @@ export class ByteWriter {
   }
 
   text(value: string): void {
-    this.bytes(new TextEncoder().encode(value));
+    this.bytes(encoder.encode(value));
   }
 
   /** What was written; the writer is then of no more use. */
@@ -52,7 +60,6 @@ export class ByteWriter {
       const grown = new Uint8Array(Math.max(this.#length, this.#bytes.length * 2));
       grown.set(this.#bytes);
       this.#bytes = grown;
-      this.#view = new DataView(grown.buffer);
     }
     return start;
   }
@@ -61,12 +68,10 @@ export class ByteWriter {
 /** Every read throws `InvariantError` where the bytes end too early. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #at = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get isAtEnd(): boolean {
@@ -74,15 +79,16 @@ export class ByteReader {
   }
 
   uint8(): number {
-    return this.#view.getUint8(this.#take(1));
+    return this.#bytes[this.#take(1)];
   }
 
   uint16(): number {
-    return this.#view.getUint16(this.#take(2));
+    const at = this.#take(2);
+    return (this.#bytes[at] << 8) | this.#bytes[at + 1];
   }
 
   uint32(): number {
-    return this.#view.getUint32(this.#take(4));
+    return readUint32(this.#bytes, this.#take(4));
   }
 
   uint53(): number {
@@ -99,7 +105,7 @@ export class ByteReader {
   }
 
   text(): string {
-    return new TextDecoder().decode(this.bytes());
+    return decoder.decode(this.bytes());
   }
 
   #take(count: number): number {
@@ -108,4 +114,10 @@ export class ByteReader {
     this.#at = start + count;
     return start;
   }
+}
+
+/** Big-endian. */
+export function readUint32(bytes: Uint8Array, at: number): number {
+  const low = (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
+  return ((bytes[at] << 24) | low) >>> 0;
 }

@@ -20,6 +20,7 @@ export type { ReadOutcome, SubmitOutcome } from './peer-requests.ts';
 export type { ProposeOutcome } from './proposer.ts';
 export type { SessionAnswer, SessionCommand } from './sessions.ts';
 export type { AdministrationOutcome, ConfigurationChange, RaftEvent, Role } from './effects.ts';
+export { seedPeer } from './seed.ts';
 export { RAFT_LIMITS } from './options.ts';
 export type { RaftLimits } from './options.ts';
 export type { StateMachine, Transport, TransportHandler } from './stores.ts';

@@ -36,7 +36,7 @@ export interface RaftLimits {
 }
 
 export const RAFT_LIMITS: RaftLimits = Object.freeze({
-  electionTimeoutMs: 600,
+  electionTimeoutMs: 450,
   heartbeatIntervalMs: 100,
   messageBytesMax: 1024 * 1024,
   inflightMessagesMax: 128,

@@ -36,11 +36,24 @@ export class PeerMachine {
   #isRestoring = false;
   #isSaving = false;
   #bytesSinceSnapshot = 0;
+  #applied: Index;
 
-  constructor(machine: SessionStateMachine, snapshots: SnapshotStore, handler: PeerMachineHandler) {
+  /** @param applied the entry that the machine's state stands at. */
+  constructor(
+    machine: SessionStateMachine,
+    snapshots: SnapshotStore,
+    applied: Index,
+    handler: PeerMachineHandler,
+  ) {
     this.#machine = machine;
     this.#snapshots = snapshots;
+    this.#applied = applied;
     this.#handler = handler;
+  }
+
+  /** The state is that of this entry; the core hears of it a little later. */
+  get applied(): Index {
+    return this.#applied;
   }
 
   get isSaving(): boolean {
@@ -96,6 +109,7 @@ export class PeerMachine {
       this.#bytesSinceSnapshot += entry.bytes.length;
       this.#handler.onAnswer(this.#machine.apply(entry.bytes, entry.index));
     }
+    this.#applied = last.index;
     this.#handler.onApplied(last.index, false);
   }
 
@@ -109,7 +123,10 @@ export class PeerMachine {
       this.#isRestoring = false;
       const isOvertaken = this.#work.some(({ kind }) => kind === 'restore');
       invariant(outcome.value || isOvertaken, 'the snapshot to restore is held');
-      if (outcome.value) this.#handler.onApplied(snapshot.index, true);
+      if (outcome.value) {
+        this.#applied = snapshot.index;
+        this.#handler.onApplied(snapshot.index, true);
+      }
       this.#proceed();
     });
   }

@@ -94,7 +94,7 @@ export class PendingProposals {
 
   /** Another leader is known: what was sent to an earlier one may be lost. */
   leaderChanged(leader: PeerId): void {
-    for (const waiter of this.#waiters) {
+    for (const waiter of [...this.#waiters]) {
       if (waiter.leader !== leader) this.#end(waiter, { kind: 'unknown' });
     }
   }
@@ -106,9 +106,10 @@ export class PendingProposals {
     }
   }
 
+  /** Whoever is told may propose anew at once: that one is not meant. */
   abandon(): void {
     this.#appended.clear();
-    for (const waiter of this.#waiters) this.#end(waiter, { kind: 'unknown' });
+    for (const waiter of [...this.#waiters]) this.#end(waiter, { kind: 'unknown' });
   }
 
   #end(waiter: Waiter, outcome: SubmitOutcome): void {

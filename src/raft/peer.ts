@@ -122,7 +122,7 @@ export class RaftPeer {
       (sequence) => this.#step({ kind: 'persisted', sequence }),
       (error) => this.#fail(error),
     );
-    this.#machine = new PeerMachine(machine, snapshots, {
+    this.#machine = new PeerMachine(machine, snapshots, core.log.applied, {
       onAnswer: (answer) => this.#proposals.answered(answer),
       onApplied: (index, isRestored) => this.#applied(index, isRestored),
       onSnapshot: (snapshot) => this.#step({ kind: 'snapshotSaved', snapshot }),
@@ -183,7 +183,8 @@ export class RaftPeer {
   takeSnapshot(): void {
     const { core, snapshots } = this.#parts;
     const { log } = core;
-    const index = log.applied;
+    // Not what the core knows to be applied: while it takes a step, the state may be further.
+    const index = this.#machine.applied;
     const term = log.termAt(index);
     const held = Math.max(log.snapshot?.index ?? 0, snapshots.latest?.index ?? 0);
     if (this.#isStopped || this.#machine.isSaving || term === undefined || index <= held) return;
@@ -337,7 +338,7 @@ export class RaftPeer {
     const { core, snapshotEntries, snapshotBytes } = this.#parts;
     this.#proposals.applied(index, isRestored);
     this.#step({ kind: 'applied', index });
-    const entriesSince = core.log.applied - (core.log.snapshot?.index ?? 0);
+    const entriesSince = this.#machine.applied - (core.log.snapshot?.index ?? 0);
     const isDue =
       entriesSince >= snapshotEntries || this.#machine.bytesSinceSnapshot >= snapshotBytes;
     if (isDue) this.takeSnapshot();

@@ -50,6 +50,18 @@ const fate = fc.record({
   reason: fc.constantFrom('noLeader' as const, 'notLeader' as const, 'overloaded' as const),
 });
 
+const SESSION_OPENED_TWICE = [
+  { delayMs: 36, isToldOf: false },
+  { delayMs: 0, isToldOf: true },
+  { delayMs: 0, isToldOf: false },
+].map((each) => ({
+  ...each,
+  isAppended: true,
+  isTwice: false,
+  isRefused: false,
+  reason: 'noLeader' as const,
+}));
+
 test('what is said of a proposal is true, whatever becomes of its attempts', () => {
   const fates = fc.array(fate, { minLength: 1, maxLength: 40 });
   const intruders = fc.subarray(Array.from({ length: 24 }, (_, at) => at));
@@ -110,7 +122,14 @@ test('what is said of a proposal is true, whatever becomes of its attempts', () 
         }
       },
     ),
-    { numRuns: 400 },
+    {
+      numRuns: 400,
+      // Once, sessions were opened twice, and what was still under way in the first was lost sight of.
+      examples: [
+        [SESSION_OPENED_TWICE, 1, []],
+        [SESSION_OPENED_TWICE, 1, [0]],
+      ],
+    },
   );
 });
 

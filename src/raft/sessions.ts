@@ -214,7 +214,7 @@ function* chain(head: Iterable<Uint8Array>, tail: Iterable<Uint8Array>): Generat
 }
 
 /** Takes lengths out of bytes that come in pieces cut anywhere. */
-class PieceReader {
+export class PieceReader {
   readonly #pieces: Iterator<Uint8Array>;
   #left = new Uint8Array(0);
 

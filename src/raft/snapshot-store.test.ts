@@ -288,6 +288,47 @@ describe('a byte that has decayed', () => {
   });
 });
 
+describe('a store that is closed', () => {
+  test.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])(
+    'finishes what it was called for before another opens, %i events after the call',
+    (events) => {
+      const machine = makeMachine();
+      const store = open(machine);
+      for (const index of [1, 2]) save(machine, store, describing(index, 1));
+      let error: Answer;
+      write(store.create(), describing(3, 1), (failure) => {
+        error = failure;
+      });
+      for (let at = 0; at < events; at++) machine.queue.runNext();
+      answerOf<Answer>(machine.queue, (done) => store.close(done));
+      expect(error).toBeUndefined();
+      const names = filesOf(machine);
+      expect(names).toHaveLength(2);
+      expectHolds(machine, open(machine), describing(3, 1));
+      settle(machine);
+      expect(filesOf(machine)).toEqual(names);
+    },
+  );
+
+  test('throws away what was not finished, and takes nothing more', () => {
+    const machine = makeMachine();
+    const store = open(machine);
+    const begun = store.create();
+    begun.write(new Uint8Array(10), () => undefined);
+    expect(answerOf<Answer>(machine.queue, (done) => store.close(done))).toBeUndefined();
+    expect(filesOf(machine)).toEqual([]);
+    for (const sink of [begun, store.create()]) {
+      let error: Answer;
+      write(sink, describing(1, 1), (failure) => {
+        error = failure;
+      });
+      expect(error?.code).toBe('EBADF');
+    }
+    settle(machine);
+    expect(filesOf(machine)).toEqual([]);
+  });
+});
+
 describe('a directory that is not this peer’s to use is refused', () => {
   const saved = (): Machine => {
     const machine = makeMachine();

@@ -82,6 +82,9 @@ export class FileSnapshotStore implements SnapshotStore {
   /** Oldest first. */
   #held: readonly SnapshotMetadata[];
   #sinkCount = 0;
+  /** Those that neither finished nor were cancelled. */
+  readonly #sinks = new Set<FileSink>();
+  #isClosed = false;
 
   /** Use `openSnapshotStore`. */
   constructor(
@@ -103,9 +106,13 @@ export class FileSnapshotStore implements SnapshotStore {
   create(): SnapshotSink {
     this.#sinkCount += 1;
     const path = `${this.#options.directory}/${this.#sinkCount}.new`;
-    return new FileSink(this.#runtime, path, this.#options.cluster, (snapshot) =>
-      this.#take(path, snapshot),
-    );
+    const sink = new FileSink(this.#runtime, path, this.#options.cluster, {
+      take: (snapshot) => this.#take(path, snapshot),
+      onEnd: () => this.#sinks.delete(sink),
+    });
+    this.#sinks.add(sink);
+    if (this.#isClosed) sink.cancel(() => undefined);
+    return sink;
   }
 
   read(
@@ -128,9 +135,27 @@ export class FileSnapshotStore implements SnapshotStore {
     });
   }
 
-  /** Lets another process have the directory. Sinks must have ended. */
+  /**
+   * Lets another process have the directory. What sinks were called for is done before that; those
+   * that have not ended then are cancelled, and what is asked of them later fails with `EBADF`.
+   */
   close(done: Finish): void {
-    this.#lock.release(done);
+    this.#isClosed = true;
+    const open = [...this.#sinks];
+    let failure: SystemError | undefined;
+    let left = open.length;
+    const release = (): void =>
+      this.#lock.release((error) => {
+        done(failure ?? error);
+      });
+    if (left === 0) release();
+    for (const sink of open) {
+      sink.cancel((error) => {
+        failure ??= error;
+        left -= 1;
+        if (left === 0) release();
+      });
+    }
   }
 
   /** What was written at `path` is durable, and is to be the snapshot. */
@@ -155,28 +180,30 @@ export class FileSnapshotStore implements SnapshotStore {
   }
 }
 
+interface SinkHandler {
+  /** Makes what is durable the snapshot. */
+  readonly take: (snapshot: SnapshotMetadata) => Steps<void>;
+  readonly onEnd: () => void;
+}
+
 class FileSink implements SnapshotSink {
   readonly #runtime: LogRuntime;
   readonly #path: string;
   readonly #cluster: ClusterId;
-  readonly #take: (snapshot: SnapshotMetadata) => Steps<void>;
+  readonly #handler: SinkHandler;
   /** Calls, one after another; the first is under way. */
   readonly #calls: Array<{ readonly steps: () => Steps<void>; readonly done: Finish }> = [];
   #file: AppendFile | undefined;
   #failure: SystemError | undefined;
+  #hasEnded = false;
   #sizeBytes = 0;
   #checksum = 0;
 
-  constructor(
-    runtime: LogRuntime,
-    path: string,
-    cluster: ClusterId,
-    take: (snapshot: SnapshotMetadata) => Steps<void>,
-  ) {
+  constructor(runtime: LogRuntime, path: string, cluster: ClusterId, handler: SinkHandler) {
     this.#runtime = runtime;
     this.#path = path;
     this.#cluster = cluster;
-    this.#take = take;
+    this.#handler = handler;
   }
 
   write(bytes: Uint8Array, done: Finish): void {
@@ -234,14 +261,23 @@ class FileSink implements SnapshotSink {
     yield* waitFor((done) => file.append(encodeEnding(this.#cluster, snapshot), done));
     yield* waitFor((done) => file.sync(done));
     yield* waitFor((done) => file.close(done));
-    yield* this.#take(snapshot);
+    yield* this.#handler.take(snapshot);
+    this.#end('was finished');
   }
 
   *#cancel(): Steps<void> {
     const file = this.#file;
+    if (this.#hasEnded) return;
+    this.#end('was cancelled');
     if (file === undefined) return;
     yield* waitFor((done) => file.close(done));
     yield* waitFor((done) => this.#runtime.disk.remove(this.#path, done));
+  }
+
+  #end(how: string): void {
+    this.#hasEnded = true;
+    this.#failure ??= new SystemError('EBADF', `the snapshot ${this.#path} ${how}`);
+    this.#handler.onEnd();
   }
 }
 

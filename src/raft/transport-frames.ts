@@ -22,6 +22,7 @@ import {
   writeBulkText,
   writeInteger,
 } from '../resp/index.ts';
+import { readUint32 } from './bytes.ts';
 import type { Route } from './transport-codec.ts';
 import { asClusterId, asPeerId } from './types.ts';
 
@@ -102,7 +103,8 @@ export function writeMessage(
   message: Uint8Array,
 ): void {
   const framed = new Uint8Array(CHECKSUM_BYTES + message.length);
-  new DataView(framed.buffer).setUint32(0, checksumOf(message, nonce, number));
+  const checksum = checksumOf(message, nonce, number);
+  for (let at = 0; at < CHECKSUM_BYTES; at += 1) framed[at] = checksum >>> (24 - 8 * at);
   framed.set(message, CHECKSUM_BYTES);
   encodeRequest(out, [MESSAGE, framed]);
 }
@@ -115,8 +117,7 @@ export function unframed(
 ): Uint8Array | undefined {
   if (framed.length < CHECKSUM_BYTES) return undefined;
   const message = framed.subarray(CHECKSUM_BYTES);
-  const view = new DataView(framed.buffer, framed.byteOffset, framed.byteLength);
-  return view.getUint32(0) === checksumOf(message, nonce, number) ? message : undefined;
+  return readUint32(framed, 0) === checksumOf(message, nonce, number) ? message : undefined;
 }
 
 /**

@@ -47,6 +47,8 @@ export interface InboundHandler {
   onClose(): void;
 }
 
+const decoder = new TextDecoder();
+
 const ARGUMENTS_MAX = 16;
 const HELLO_LINE_BYTES_MAX = 4096;
 
@@ -199,5 +201,5 @@ export class Inbound {
 
 function textOf(request: RequestParser, index: number): string {
   const { argumentBytes, starts, ends } = request;
-  return new TextDecoder().decode(argumentBytes.subarray(starts[index], ends[index]));
+  return decoder.decode(argumentBytes.subarray(starts[index], ends[index]));
 }

@@ -178,12 +178,32 @@ export interface Log {
   write(level: LogLevel, message: string, fields?: LogFields): void;
 }
 
+/** What scrypt is to cost: see RFC 7914. Its memory is 128 * N * r bytes. */
+export interface ScryptCost {
+  readonly N: number;
+  readonly r: number;
+  readonly p: number;
+}
+
+/** What is meant to take long, so that it must not hold up the event loop. */
+export interface Crypto {
+  /** The key of `length` bytes. `EINVAL` where the cost is none that scrypt can have. */
+  scrypt(
+    secret: Uint8Array,
+    salt: Uint8Array,
+    length: number,
+    cost: ScryptCost,
+    done: Done<Uint8Array>,
+  ): void;
+}
+
 export interface Runtime {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
   readonly network: Network;
   readonly disk: Disk;
+  readonly crypto: Crypto;
   readonly log: Log;
 }
 

@@ -63,7 +63,7 @@ class Stage {
   readonly #reads = new Map<number, { readonly name: string; outcome: string }>();
   readonly #cuts = new Set<string>();
   readonly #slow = new Set<string>();
-  #limits: RaftLimits = { ...RAFT_LIMITS, trailingEntries: 0 };
+  #limits: RaftLimits = { ...RAFT_LIMITS, electionTimeoutMs: 600, trailingEntries: 0 };
   #oracles = new Oracles(new Map());
   #messages: Message[] = [];
   #nowUs = 1_000_000;

@@ -15,6 +15,7 @@ import { RAFT_RULES } from '../rules.ts';
 import type { Rules } from '../rules.ts';
 import { asClusterId, asIndex, asPeerId } from '../types.ts';
 import type { Configuration, Message, PeerId } from '../types.ts';
+import { Dice } from './dice.ts';
 import { Oracles, Violation } from './oracles.ts';
 import { TestPeer } from './peer.ts';
 
@@ -80,6 +81,8 @@ function roughness(seed: number): Roughness {
 function limitsFor(seed: number): Partial<RaftLimits> {
   const isTight = (limit: number): boolean => ((Math.imul(seed, 0x85ebca6b) >>> limit) & 1) === 1;
   return {
+    // The world's own: what a default is does not decide which runs there are.
+    electionTimeoutMs: 600,
     trailingEntries: isTight(8) ? 0 : 5,
     ...(isTight(9) ? { messageBytesMax: 80 } : {}),
     ...(isTight(10) ? { inflightMessagesMax: 2 } : {}),
@@ -143,12 +146,12 @@ export class World {
   #pendingReads: PendingRead[] = [];
   #nextRead = 1;
   #nextProposal = 1;
-  #randomState: number;
+  readonly #dice: Dice;
 
   constructor(options: WorldOptions) {
     this.#options = options;
     this.roughness = options.roughness;
-    this.#randomState = options.seed >>> 0;
+    this.#dice = new Dice(options.seed);
     const ids = Array.from({ length: options.peers }, (_, at) => asPeerId(`p${at + 1}`));
     this.#addresses = new Map(ids.map((id, at) => [id, { host: 'test', port: at + 1 }]));
     this.peers = ids.map((id) => this.#newPeer(id));
@@ -187,10 +190,7 @@ export class World {
 
   /** A number in [0, count). */
   pick(count: number): number {
-    this.#randomState = (this.#randomState + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(this.#randomState ^ (this.#randomState >>> 15), this.#randomState | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % count;
+    return this.#dice.pick(count);
   }
 
   #chance(inThousand: number): boolean {

@@ -71,9 +71,11 @@ export class HandleConnection implements Connection {
 
   start(handler: ConnectionHandler): void {
     this.#handler = handler;
-    if (this.#started || this.#closed) return;
+    if (this.#started) return;
     this.#started = true;
-    if (!this.#paused) this.#handle.readStart();
+    // Nobody could be told when it closed. Later, so that the caller is never called back within.
+    if (this.#closed) setImmediate(() => this.#handler.onClose(this.#error));
+    else if (!this.#paused) this.#handle.readStart();
   }
 
   send(output: OutputBuffer): void {

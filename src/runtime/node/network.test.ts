@@ -159,6 +159,29 @@ describe('the real network', () => {
     await closed(listener);
   });
 
+  it('tells of the close of a connection that closed before it was started, once', async () => {
+    const listener = await listen(() => {});
+    const client = await connect(listener.address);
+    client.destroy();
+    await closed(listener);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const calls: string[] = [];
+    const told = Promise.withResolvers<void>();
+    client.start({
+      onData: () => calls.push('data'),
+      onDrain: () => calls.push('drain'),
+      onEnd: () => calls.push('end'),
+      onClose() {
+        calls.push('close');
+        told.resolve();
+      },
+    });
+    expect(calls).toEqual([]);
+    await told.promise;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(calls).toEqual(['close']);
+  });
+
   it('names a refused connection and a port that is taken', async () => {
     const listener = await listen(() => {});
     const taken = await new Promise<SystemError>((resolve, reject) => {

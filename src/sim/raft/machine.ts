@@ -44,6 +44,8 @@ export class RegisterMachine implements StateMachine {
   readonly #registers = new Map<string, string>();
   readonly #onApply: (index: number, digest: number, tag: number) => void;
   #digest = 0;
+  /** What the last snapshot was made of. */
+  digestSaved = 0;
 
   /** @param onApply told after each command, with the digest of all applied so far, and its tag */
   constructor(onApply: (index: number, digest: number, tag: number) => void) {
@@ -67,6 +69,7 @@ export class RegisterMachine implements StateMachine {
   }
 
   snapshot(): Iterable<Uint8Array> {
+    this.digestSaved = this.#digest;
     const registers = [...this.#registers].map(([key, value]) => `${key} ${value}`);
     const bytes = encoder.encode([String(this.#digest), ...registers].join('\n'));
     // In pieces, as a large state would come.

@@ -10,20 +10,41 @@ import type { RaftCore } from '../../raft/core.ts';
 import type { Effects, Input, Persist } from '../../raft/effects.ts';
 import type { RaftLog } from '../../raft/log.ts';
 import type { LogContents } from '../../raft/stores.ts';
-import type { AppendAccepted, Configuration, Entry, Message, PeerId } from '../../raft/types.ts';
+import type {
+  AppendAccepted,
+  Configuration,
+  Entry,
+  Message,
+  PeerId,
+  Vote,
+} from '../../raft/types.ts';
 import { hashBytes } from '../keyed-random.ts';
 import { OracleViolation } from '../simulation.ts';
 import type { Oracle } from '../world.ts';
+import { Attention } from './attention.ts';
+import { Comparisons } from './comparisons.ts';
 import { decides, quorumsIntersect } from './configurations.ts';
 import { Durable } from './durable.ts';
 
 export const RAFT_ORACLES = [
   { name: 'election-safety', promise: 'at most one leader is elected in a term, by a quorum' },
   { name: 'one-vote-a-term', promise: 'a peer votes for one candidate in a term, for ever' },
+  {
+    name: 'election-restriction',
+    promise: 'a peer votes for a candidate whose log is at least as good as its own',
+  },
   { name: 'leader-append-only', promise: 'a leader never overwrites or drops entries of its log' },
   {
     name: 'log-matching',
     promise: 'two logs with an entry of one index and term are equal up to it',
+  },
+  {
+    name: 'cut-on-conflict',
+    promise: 'a follower cuts its log only where an entry of its leader is another',
+  },
+  {
+    name: 'compared-first',
+    promise: 'a follower vouches for, and commits, what it has compared with its leader',
   },
   {
     name: 'leader-completeness',
@@ -35,7 +56,7 @@ export const RAFT_ORACLES = [
   },
   {
     name: 'durable-before-visible',
-    promise: 'what a message says of term, vote and log is on the disk of its sender',
+    promise: 'what a peer says, or takes for durable, of term, vote and log is on its disk',
   },
   {
     name: 'commit-on-quorum',
@@ -46,7 +67,11 @@ export const RAFT_ORACLES = [
     name: 'quorums-intersect',
     promise: 'quorums of configurations that follow each other have a voter in common',
   },
-  { name: 'one-change-at-a-time', promise: 'a change begins when the last one is committed' },
+  {
+    name: 'one-change-at-a-time',
+    promise: 'a change begins when the last one, and an entry of the term, are committed',
+  },
+  { name: 'heard-leader', promise: 'a leader that hears from no quorum stands down' },
   {
     name: 'fresh-reads',
     promise: 'a read sees all that was committed anywhere before it was asked for',
@@ -54,6 +79,10 @@ export const RAFT_ORACLES = [
   {
     name: 'configuration-of-snapshot',
     promise: 'with a snapshot comes the configuration that was in force at its last entry',
+  },
+  {
+    name: 'state-of-snapshot',
+    promise: 'the state in a snapshot is that of its last entry',
   },
   { name: 'exactly-once', promise: 'an operation is applied once, however often it is proposed' },
   { name: 'disk-keeps-promises', promise: 'what was acknowledged as durable is there again' },
@@ -77,6 +106,7 @@ interface Committed {
 interface Seen {
   isLeader: boolean;
   term: number;
+  vote: PeerId | undefined;
   commit: number;
   base: number;
   /** Terms of its log after `base`. */
@@ -101,11 +131,22 @@ export class RaftOracles {
   /** What the committed configurations were, by index. */
   readonly #configurations = new Map<number, number>();
   readonly #votes = new Map<string, PeerId>();
+  readonly #comparisons = new Comparisons();
+  readonly #attention: Attention;
   #commit = 0;
+
+  constructor(electionTimeoutMs: number) {
+    this.#attention = new Attention(electionTimeoutMs);
+  }
 
   /** The highest index that any peer has known to be committed. */
   get commit(): number {
     return this.#commit;
+  }
+
+  /** The process of a peer has ended. */
+  ended(id: PeerId): void {
+    this.#attention.ended(id);
   }
 
   /** A peer has opened its log: what the disk had acknowledged must be there. */
@@ -142,22 +183,38 @@ export class RaftOracles {
     fail('configuration-of-snapshot', words);
   }
 
+  /** @param digest of the state that the snapshot of `index` was made of */
+  saved(id: PeerId, index: number, digest: number): void {
+    let at = index;
+    while (at > 0 && !this.#applied.has(at)) at -= 1;
+    if ((this.#applied.get(at) ?? 0) === digest) return;
+    fail('state-of-snapshot', `the snapshot of ${index} at ${id} has the state of another entry`);
+  }
+
   /** A peer has taken a step, and is about to perform its effects. */
-  stepped(id: PeerId, core: RaftCore, input: Input, { messages, persist }: Effects): void {
-    if (input.kind === 'persisted') this.#acknowledge(id, input.sequence);
+  stepped(id: PeerId, core: RaftCore, input: Input, effects: Effects, nowUs: number): void {
+    const { messages, persist } = effects;
+    if (input.kind === 'persisted') this.#acknowledge(id, input.sequence, core.log);
     if (persist !== undefined) this.#writes.get(id)?.push(persist);
+    if (input.kind === 'message') {
+      this.#comparisons.took(id, core, input.message);
+      if (input.message.kind === 'vote') this.#checkBallot(id, core, input.message);
+    }
+    this.#checkHeard(id, core, input, nowUs);
     const seen = this.#see(id, core);
     const { log } = core;
     const leads = core.role === 'leader';
     const ledBefore = seen.isLeader && seen.term === core.term;
     const lastBefore = seen.base + seen.terms.length;
-    this.#checkLog(id, seen, core, ledBefore);
+    const isRestored = effects.events.some(({ kind }) => kind === 'snapshotInstalled');
+    this.#checkLog(id, seen, core, ledBefore, isRestored);
     if (leads && !ledBefore) this.#checkElected(id, core, seen.configuration);
     if (log.commit !== seen.commit) this.#checkCommit(id, seen, core, leads || ledBefore);
-    if (leads && log.configurationIndex > lastBefore) this.#checkConfiguration(id, core);
+    if (leads && log.configurationIndex > lastBefore) this.#checkConfiguration(id, core, input);
     for (const message of messages) this.#checkMessage(id, log, message);
     seen.isLeader = leads;
     seen.term = core.term;
+    seen.vote = core.vote;
     seen.commit = log.commit;
     seen.configuration = log.configuration;
   }
@@ -185,12 +242,36 @@ export class RaftOracles {
   }
 
   /** All writes through `sequence` are said to be durable. */
-  #acknowledge(id: PeerId, sequence: number): void {
+  #acknowledge(id: PeerId, sequence: number, log: RaftLog): void {
     const writes = this.#writes.get(id) ?? [];
     while (writes.length > 0 && writes[0].sequence <= sequence) {
       const [{ hardState, snapshot, entries }] = writes.splice(0, 1);
       this.#durableOf(id).acknowledge({ hardState, snapshot, entries });
     }
+    if (this.#durableOf(id).holds(log.stable, log.termAt(log.stable))) return;
+    fail('durable-before-visible', `${id} takes entry ${log.stable} for durable, and it is not`);
+  }
+
+  /** A peer may have voted just now. */
+  #checkBallot(id: PeerId, { term, vote, log }: RaftCore, message: Vote): void {
+    const seen = this.#seen.get(id);
+    const isNew = seen === undefined || seen.term !== term || seen.vote !== vote;
+    if (!isNew || message.term !== term || vote !== message.from) return;
+    const { last } = log;
+    const isBehind =
+      message.lastTerm < last.term ||
+      (message.lastTerm === last.term && message.lastIndex < last.index);
+    if (!isBehind) return;
+    const has = `whose log ends with ${message.lastIndex} of term ${message.lastTerm}`;
+    const own = `and its own with ${last.index} of term ${last.term}`;
+    fail('election-restriction', `${id} votes for ${vote}, ${has}, ${own}`);
+  }
+
+  #checkHeard(id: PeerId, core: RaftCore, input: Input, nowUs: number): void {
+    const silenceUs = this.#attention.stepped(id, core, input, nowUs);
+    if (silenceUs === undefined) return;
+    const words = `${id} leads term ${core.term} on, and has heard from no quorum`;
+    fail('heard-leader', `${words} for ${Math.floor(silenceUs / 1000)} ms`);
   }
 
   #see(id: PeerId, core: RaftCore): Seen {
@@ -200,6 +281,7 @@ export class RaftOracles {
       seen = {
         isLeader: false,
         term: 0,
+        vote: undefined,
         commit,
         base: base.index,
         terms: [],
@@ -220,7 +302,13 @@ export class RaftOracles {
   }
 
   /** Finds what has changed in the log, from its end back to what is as it was. */
-  #checkLog(id: PeerId, seen: Seen, { log, term }: RaftCore, ledBefore: boolean): void {
+  #checkLog(
+    id: PeerId,
+    seen: Seen,
+    { log, term }: RaftCore,
+    ledBefore: boolean,
+    isRestored: boolean,
+  ): void {
     this.#forget(seen, log);
     const { terms, base } = seen;
     const isAsBefore =
@@ -230,6 +318,9 @@ export class RaftOracles {
     while (equal > base && terms[equal - base - 1] !== log.termAt(equal)) equal -= 1;
     if (ledBefore && equal < base + terms.length) {
       fail('leader-append-only', `${id} drops entry ${equal + 1} while it leads term ${term}`);
+    }
+    if (equal === log.lastIndex && !isRestored) {
+      fail('cut-on-conflict', `${id} drops entry ${equal + 1}, and has no other in its place`);
     }
     terms.length = equal - base;
     for (let index = equal + 1; index <= log.lastIndex; index += 1) {
@@ -297,6 +388,10 @@ export class RaftOracles {
       fail('commit-never-regresses', `${id} goes back from ${seen.commit} to ${log.commit}`);
     }
     if (leads) this.#checkCommitOnQuorum(id, core, seen.configuration ?? log.configuration);
+    else if (log.commit > this.#comparisons.through(id, core.term)) {
+      const words = `${id} commits entry ${log.commit} of term ${core.term}`;
+      fail('compared-first', `${words}, which it has not compared with its leader`);
+    }
     for (let index = seen.commit + 1; index <= log.commit; index += 1) {
       const entry = log.entryAt(index);
       const known = this.#committed.get(index);
@@ -340,7 +435,10 @@ export class RaftOracles {
   }
 
   /** A leader has appended a configuration. */
-  #checkConfiguration(id: PeerId, { log }: RaftCore): void {
+  #checkConfiguration(id: PeerId, { log, term }: RaftCore, { kind }: Input): void {
+    if (kind === 'change' && log.termAt(log.commit) !== term) {
+      fail('one-change-at-a-time', `${id} begins a change before it has committed in term ${term}`);
+    }
     const index = log.configurationIndex;
     if (!quorumsIntersect(log.configurationBefore, log.configuration)) {
       fail(
@@ -366,7 +464,10 @@ export class RaftOracles {
     if (message.kind === 'voteResponse' && message.granted) {
       this.#checkVote(id, durable, message.term, message.to);
     }
-    if (message.kind === 'appendAccepted') this.#checkAgreement(id, durable, message);
+    if (message.kind === 'appendAccepted') {
+      this.#checkCompared(id, log, message);
+      this.#checkAgreement(id, durable, message);
+    }
     if (
       message.kind === 'appendAccepted' &&
       !durable.holds(message.match, log.termAt(message.match))
@@ -376,6 +477,11 @@ export class RaftOracles {
         `${id} acknowledges entry ${message.match} before it is on its disk`,
       );
     }
+  }
+
+  #checkCompared(id: PeerId, { commit }: RaftLog, { to, term, match }: AppendAccepted): void {
+    if (match <= Math.max(commit, this.#comparisons.through(id, term))) return;
+    fail('compared-first', `${id} vouches for entry ${match} to ${to}, and has not compared it`);
   }
 
   /** What a follower acknowledges to a leader agrees with that one's log. */

@@ -5,6 +5,7 @@ import { MUTANTS } from '../../raft/testing/mutants.ts';
 import { parseFailureFile, parseScenarioFile } from '../scenario-file.ts';
 import { runScenario } from '../run.ts';
 import { scenarioSchema } from '../scenario.ts';
+import { WORLDS } from '../worlds.ts';
 import { raftWorld, raftWorldWith } from './index.ts';
 
 /** Runs are long where the machine is busy; they are bounded by events, not by time. */
@@ -23,19 +24,13 @@ test('what seeds draw is well-formed, with 3 and with 5 peers', () => {
   expect(sizes).toEqual(new Set([3, 5]));
 });
 
-test(
-  'no promise is broken in 40 seeds, and a run is the same run again',
-  { timeout: TIMEOUT_MS },
-  () => {
-    for (let seed = 1; seed <= 40; seed += 1) {
-      const scenario = raftWorld.draw(seed);
-      const { failure, drawLog, traceHash } = runScenario(raftWorld, scenario, { record: true });
-      expect(failure, `seed ${seed}`).toBeUndefined();
-      if (seed > 10) continue;
-      expect(runScenario(raftWorld, scenario, { against: drawLog }).traceHash).toBe(traceHash);
-    }
-  },
-);
+test('a run is the same run again, draw by draw', { timeout: TIMEOUT_MS }, () => {
+  for (let seed = 1; seed <= 10; seed += 1) {
+    const scenario = raftWorld.draw(seed);
+    const { drawLog, traceHash } = runScenario(raftWorld, scenario, { record: true });
+    expect(runScenario(raftWorld, scenario, { against: drawLog }).traceHash).toBe(traceHash);
+  }
+});
 
 test.each(readdirSync(scenarios).filter((name) => name.endsWith('.yaml')))(
   'the scenario %s holds with ten seeds',
@@ -56,7 +51,7 @@ test('what was found once is found no more', () => {
   expect(files.length).toBeGreaterThan(0);
   for (const name of files) {
     const text = readFileSync(join(directory, name), 'utf8');
-    const { failure, world } = parseFailureFile(text, name, [raftWorld]);
+    const { failure, world } = parseFailureFile(text, name, WORLDS);
     expect(runScenario(world, failure.scenario).failure, name).toBeUndefined();
   }
 });
@@ -69,15 +64,18 @@ const CAUGHT_WITHIN = {
   'leader-counts-unsynced-self': 5,
   'vote-twice-in-a-term': 40,
   'vote-survives-term': 5,
-  'vote-for-shorter-log': 20,
+  'vote-for-shorter-log': 10,
+  'forgets-lost-entries': 60,
   'commit-of-earlier-term': 30,
   'heartbeat-commits-unverified': 60,
   'sorts-numbers-as-text': 20,
-  'silent-to-earlier-terms': 40,
+  'silent-to-earlier-terms': 60,
+  'deaf-leader-stays': 20,
   'no-loyalty': 40,
-  'counts-every-vote': 40,
+  'counts-every-vote': 10,
+  'read-before-own-commit': 20,
   'change-without-joint': 40,
-  'learners-count': 20,
+  'learners-count': 10,
   'leaves-joint-early': 10,
   'applies-retries': 5,
   'snapshot-without-sessions': 5,

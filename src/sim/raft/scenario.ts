@@ -50,6 +50,10 @@ export const raftOptions = z.strictObject({
   clientsStay: z.boolean(),
   /** After convergence, one follower that does not hear the leader must not depose it. */
   provesStability: z.boolean(),
+  /** So many commands are proposed to a leader just as it is cut off: most are never committed. */
+  burstWhenCutOff: count.max(100),
+  /** Reads are asked of all peers around each election, beside what clients ask. */
+  readsAtElections: z.boolean(),
 });
 
 export type RaftOperation = z.infer<typeof raftOperation>;
@@ -60,8 +64,17 @@ export const RAFT_FAULTS = {
   kinds: [
     ...(['cut', 'isolate', 'slowLinks', 'reset', 'halfOpen', 'crash', 'pause', 'slow'] as const),
     ...(['clock', 'diskError', 'diskFull', 'diskStall', 'bitRot'] as const),
+    ...(['phantomWrite', 'misdirectedWrite'] as const),
   ],
-  signals: ['leader', 'candidate', 'joint', 'snapshotBegun', 'snapshotInstalled', 'truncated'],
+  signals: [
+    'leader',
+    'candidate',
+    'joint',
+    'jointLeft',
+    'snapshotBegun',
+    'snapshotInstalled',
+    'truncated',
+  ],
   faultsMax: 8,
   lengthMsMax: 3000,
 } as const satisfies Partial<FaultProfile>;
@@ -107,8 +120,10 @@ export function drawRaftScenario(seed: number, peersWished: number | undefined):
  * group that can spare one and does not change.
  */
 function survivable(faults: readonly Fault[], voters: number): Fault[] {
-  const first = faults.find(({ kind }) => kind === 'bitRot');
-  return faults.filter((fault) => fault.kind !== 'bitRot' || (fault === first && voters >= 3));
+  const isDamage = ({ kind }: Fault): boolean =>
+    kind === 'bitRot' || kind === 'phantomWrite' || kind === 'misdirectedWrite';
+  const first = faults.find(isDamage);
+  return faults.filter((fault) => !isDamage(fault) || (fault === first && voters >= 3));
 }
 
 /** Bounds so tight that they are met, each in some of the runs. */
@@ -128,6 +143,8 @@ function drawOptions(seed: number, voters: number): RaftOptions {
     clientTimeoutMs: draws.between(300, 1500),
     clientsStay: draws.chance([1, 2]),
     provesStability: draws.chance([1, 4]),
+    readsAtElections: draws.chance([1, 2]),
+    burstWhenCutOff: draws.chance([1, 2]) ? draws.between(1, 20) : 0,
   };
 }
 

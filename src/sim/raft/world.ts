@@ -22,6 +22,7 @@ import { RaftClient, type PeerService, type RegisterRequest } from './client.ts'
 import { decides } from './configurations.ts';
 import { RegisterMachine } from './machine.ts';
 import { RAFT_ORACLES, RaftOracles } from './oracles.ts';
+import { RAFT_POINTS } from './points.ts';
 import { drawRaftScenario, RAFT_FAULTS, raftOperation, raftOptions } from './scenario.ts';
 import type { RaftOperation, RaftOptions, RaftScenario } from './scenario.ts';
 
@@ -30,7 +31,10 @@ const PORT = 7500;
 /** What a supervisor waits before it starts a peer again that has stopped by itself. */
 const SUPERVISOR_US = 200_000;
 
-/** How long a leader is watched, after a while in which what is under way may arrive. */
+/** What was lost before the network became calm is sent again within this time. */
+const ARRIVAL_MS = 3000;
+
+/** How long a leader is watched. */
 const STABLE_ELECTION_TIMEOUTS = 6;
 
 const UNDISTURBED = {
@@ -50,25 +54,6 @@ const HISTORY_ORACLES = [
   { name: 'equal-states', promise: 'peers that have applied the same have the same state' },
 ] as const satisfies readonly Oracle[];
 
-const POINTS = [
-  'raft: a second leader is elected',
-  'raft: a candidate is not elected',
-  'raft: a leader stands down',
-  'raft: entries are cut away',
-  'raft: a snapshot is installed',
-  'raft: a snapshot is sent',
-  'raft: a joint configuration is entered',
-  'raft: a joint configuration is left',
-  'raft: a learner has caught up',
-  'raft: a leader is removed',
-  'raft: a transfer succeeds',
-  'raft: a command is proposed twice',
-  'raft: a peer stops because of its disk',
-  'raft: a disk has lost entries',
-  'network: a bit flipped',
-  'network: bytes arrived twice',
-] as const;
-
 /** One life of a peer. */
 interface Running {
   readonly machine: RegisterMachine;
@@ -81,7 +66,7 @@ class RaftSubject implements Subject {
   readonly #simulation: Simulation;
   readonly #scenario: RaftScenario;
   readonly #mistakes: RaftMistakes;
-  readonly #oracles = new RaftOracles();
+  readonly #oracles: RaftOracles;
   readonly #running = new Map<SimProcess, Running>();
   readonly #clients: RaftClient[];
   readonly #addresses: ReadonlyMap<PeerId, Address>;
@@ -92,6 +77,7 @@ class RaftSubject implements Subject {
   readonly #lost = new Set<SimProcess>();
   #hasDamage = false;
   #leaders = 0;
+  #cutOffs = 0;
   #stable: { readonly leader: SimProcess; readonly term: number } | undefined;
   readonly #roles = new Map<SimProcess, RaftCore['role']>();
   readonly #handedTo = new Set<PeerId>();
@@ -105,6 +91,7 @@ class RaftSubject implements Subject {
     this.#simulation = simulation;
     this.#mistakes = mistakes;
     this.#scenario = scenario;
+    this.#oracles = new RaftOracles(scenario.options.electionTimeoutMs);
     this.#addresses = new Map(
       scenario.peers.map(({ name }) => [asPeerId(name), { host: name, port: PORT }]),
     );
@@ -137,6 +124,17 @@ class RaftSubject implements Subject {
     return leader;
   }
 
+  cutOff(process: SimProcess): void {
+    const running = this.#running.get(process);
+    const peer = running?.peer;
+    if (peer === undefined || running?.core?.role !== 'leader') return;
+    this.#cutOffs += 1;
+    const nonce = BURST_NONCE * 2 + this.#cutOffs * 100;
+    process.enter(process.life, 'request', () =>
+      this.#burst(peer, this.#scenario.options.burstWhenCutOff, nonce),
+    );
+  }
+
   /** A majority of every configuration that may be in force, or everyone. */
   core(draws: Draws): readonly SimProcess[] {
     const usable = this.#simulation.processes.filter((process) => !this.#lost.has(process));
@@ -151,6 +149,8 @@ class RaftSubject implements Subject {
       if (core === undefined) return usable;
       configurations.push(core.log.configuration, core.log.configurationBefore);
     }
+    // Learners may be about to become voters, by a change that only the leader knows of.
+    if (configurations.some(({ learners }) => learners.length > 0)) return usable;
     const suffices = configurations.every((configuration) => decides(configuration, isIn));
     return suffices ? some : usable;
   }
@@ -189,6 +189,7 @@ class RaftSubject implements Subject {
 
   ended(process: SimProcess): void {
     this.#running.delete(process);
+    this.#oracles.ended(asPeerId(process.name));
     this.#simulation.note(process, process.hasPower ? 'killed' : 'power lost');
   }
 
@@ -196,18 +197,22 @@ class RaftSubject implements Subject {
   settle(): number {
     const { options } = this.#scenario;
     const { network, processes } = this.#simulation;
+    if (!options.provesStability || this.#core.length !== processes.length) return 0;
+    network.settings = { ...network.settings, ...UNDISTURBED };
+    this.#simulation.schedule(ARRIVAL_MS * 1000, 'deaf follower', () => this.#deafen());
+    return ARRIVAL_MS + options.electionTimeoutMs * STABLE_ELECTION_TIMEOUTS;
+  }
+
+  #deafen(): void {
+    const { network } = this.#simulation;
     const leader = this.leader();
     const core = leader === undefined ? undefined : this.#running.get(leader)?.core;
-    const isWhole = this.#core.length === processes.length;
-    if (!options.provesStability || !isWhole || leader === undefined || core === undefined)
-      return 0;
+    if (leader === undefined || core === undefined) return;
     const others = core.log.configuration.voters.filter((voter) => voter !== asPeerId(leader.name));
     const deaf = this.#simulation.processNamed(others[0] ?? '');
-    if (others.length < 2 || deaf === undefined) return 0;
-    network.settings = { ...network.settings, ...UNDISTURBED };
+    if (others.length < 2 || deaf === undefined) return;
     network.cut(network.link(leader, deaf));
     this.#stable = { leader, term: core.term };
-    return options.electionTimeoutMs * STABLE_ELECTION_TIMEOUTS;
   }
 
   finalChecks(): void {
@@ -280,6 +285,19 @@ class RaftSubject implements Subject {
     };
   }
 
+  /** Soon after an election, and when the leader before it may still believe to lead. */
+  #readEverywhere(): void {
+    const draws = this.#simulation.stream('readers').sequence(this.#leaders);
+    const { electionTimeoutMs } = this.#scenario.options;
+    for (const process of this.#simulation.processes) {
+      const delayMs = draws.pick([1, 5, electionTimeoutMs]);
+      this.#simulation.schedule(draws.below(delayMs * 1000), 'reader', () => {
+        const service = this.#serviceOf(process);
+        process.enter(process.life, 'request', () => service?.read('a', () => undefined));
+      });
+    }
+  }
+
   #noteProposal(session: number, serial: number): void {
     const key = `${session} ${serial}`;
     this.#simulation.sometimes(this.#proposed.has(key), 'raft: a command is proposed twice');
@@ -322,6 +340,9 @@ class RaftSubject implements Subject {
         observer: {
           onStep: (core, input, effects) => {
             running.core = core;
+            if (input.kind === 'snapshotSaved') {
+              this.#oracles.saved(id, input.snapshot.index, machine.digestSaved);
+            }
             this.#stepped(process, core, input, effects);
           },
           onFailure: (error) => this.#stop(process, error),
@@ -353,7 +374,8 @@ class RaftSubject implements Subject {
   }
 
   #stepped(process: SimProcess, core: RaftCore, input: Input, effects: Effects): void {
-    this.#oracles.stepped(asPeerId(process.name), core, input, effects);
+    const { nowUs } = this.#simulation.queue;
+    this.#oracles.stepped(asPeerId(process.name), core, input, effects, nowUs);
     for (const message of effects.messages) {
       if (message.kind === 'timeoutNow') this.#handedTo.add(message.to);
     }
@@ -384,6 +406,7 @@ class RaftSubject implements Subject {
           this.#leaders += 1;
           simulation.sometimes(this.#leaders > 1, 'raft: a second leader is elected');
           simulation.signal('leader', process);
+          if (this.#scenario.options.readsAtElections) this.#readEverywhere();
         }
         if (event.role === 'candidate') simulation.signal('candidate', process);
         break;
@@ -398,6 +421,7 @@ class RaftSubject implements Subject {
           simulation.signal('joint', process);
         } else if (core.role === 'leader') {
           simulation.reachable('raft: a joint configuration is left');
+          simulation.signal('jointLeft', process);
           simulation.sometimes(
             !event.configuration.addresses.has(asPeerId(process.name)),
             'raft: a leader is removed',
@@ -479,7 +503,6 @@ class RaftSubject implements Subject {
   }
 
   #administerAt(process: SimProcess, peer: RaftPeer, operation: RaftOperation): void {
-    const { clientTimeoutMs } = this.#scenario.options;
     switch (operation.kind) {
       case 'change': {
         const voters = this.#addressesOf(operation.voters);
@@ -497,16 +520,20 @@ class RaftSubject implements Subject {
         peer.takeSnapshot();
         break;
       case 'burst':
-        for (let i = 0; i < operation.count; i += 1) {
-          const nonce = BURST_NONCE + operation.id * 100 + i;
-          peer.submit({ kind: 'open', nonce }, clientTimeoutMs, () => undefined);
-        }
+        this.#burst(peer, operation.count, BURST_NONCE + operation.id * 100);
         break;
       case 'read':
       case 'write':
       case 'cas':
       case 'delete':
         break;
+    }
+  }
+
+  #burst(peer: RaftPeer, count: number, nonce: number): void {
+    const { clientTimeoutMs } = this.#scenario.options;
+    for (let i = 0; i < count; i += 1) {
+      peer.submit({ kind: 'open', nonce: nonce + i }, clientTimeoutMs, () => undefined);
     }
   }
 
@@ -548,7 +575,7 @@ export function raftWorldWith(mistakes: RaftMistakes): World<RaftOptions, RaftOp
     name: 'raft',
     summary: 'a Raft group with clients, changes of the group, snapshots and failing disks',
     oracles: [...RAFT_ORACLES, ...HISTORY_ORACLES],
-    points: POINTS,
+    points: RAFT_POINTS,
     faults: RAFT_FAULTS,
     options: raftOptions,
     operation: raftOperation,
