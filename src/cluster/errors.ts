@@ -88,7 +88,7 @@ export const ERRORS = {
     exitCode: EXIT.usage,
     httpStatus: 400,
     meaning: 'A flag, environment variable, setting or field has a value that is not allowed.',
-    remedy: 'The message names it, the value, and what is allowed.',
+    remedy: 'Give it a value of the kind that the message names; --help shows examples.',
   },
   ERR_CACHECTL_CONFIG_FILE: {
     exitCode: EXIT.usage,
@@ -126,6 +126,24 @@ export const ERRORS = {
     meaning: 'The state has changed since it was read, so nothing was done.',
     remedy: 'Read it anew, and decide again.',
   },
+  ERR_CACHECTL_EXISTS: {
+    exitCode: EXIT.conflict,
+    httpStatus: 409,
+    meaning: 'Something of that name exists already.',
+    remedy: 'Choose another name, or update what there is.',
+  },
+  ERR_CACHECTL_NOT_LEADER: {
+    exitCode: EXIT.conflict,
+    httpStatus: 421,
+    meaning: 'The meta peer that was asked does not lead, and could not pass the call on.',
+    remedy: 'Try again: the message names the leader, or says that one is being elected.',
+  },
+  ERR_CACHECTL_NO_QUORUM: {
+    exitCode: EXIT.unreachable,
+    httpStatus: 503,
+    meaning: 'No majority of the meta peers answered in time. A write may still be carried out.',
+    remedy: 'The message names the peers that answered; start those that did not.',
+  },
   ERR_CACHECTL_REFUSED: {
     exitCode: EXIT.refused,
     httpStatus: 428,
@@ -142,6 +160,12 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+export interface CachectlErrorOptions {
+  readonly cause?: unknown;
+  readonly hint?: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
 /**
  * What every part of cachectl throws at its users. The message names what was wrong, with the
  * value; `hint` says what to do where the table's remedy is too general.
@@ -150,11 +174,14 @@ export class CachectlError extends Error {
   override readonly name: string = 'CachectlError';
   readonly code: ErrorCode;
   readonly hint: string | undefined;
+  /** For programs: what the message says, in parts. JSON. */
+  readonly details: Readonly<Record<string, unknown>> | undefined;
 
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; hint?: string } = {}) {
+  constructor(code: ErrorCode, message: string, options: CachectlErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined);
     this.code = code;
     this.hint = options.hint;
+    this.details = options.details;
   }
 
   get exitCode(): ExitCode {

@@ -24,13 +24,22 @@ const CRC16_TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
  * only those bytes count: so keys with an equal tag share a slot.
  */
 export function slotOfKey(bytes: Uint8Array, start: number, end: number): number {
-  let open = start;
-  while (open < end && bytes[open] !== BRACE_OPEN) open++;
+  let crc = 0;
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at];
+    if (byte === BRACE_OPEN) return slotOfTag(bytes, start, at, end);
+    crc = ((crc << 8) & 0xffff) ^ CRC16_TABLE[(crc >>> 8) ^ byte];
+  }
+  return crc & (SLOT_COUNT - 1);
+}
+
+/** Of a key whose first brace is at `open`. */
+function slotOfTag(bytes: Uint8Array, start: number, open: number, end: number): number {
   let close = open + 1;
   while (close < end && bytes[close] !== BRACE_CLOSE) close++;
-  const tagged = close < end && close > open + 1;
-  const from = tagged ? open + 1 : start;
-  const to = tagged ? close : end;
+  const isTagged = close < end && close > open + 1;
+  const from = isTagged ? open + 1 : start;
+  const to = isTagged ? close : end;
   let crc = 0;
   for (let at = from; at < to; at++) {
     crc = ((crc << 8) & 0xffff) ^ CRC16_TABLE[(crc >>> 8) ^ bytes[at]];
