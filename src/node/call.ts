@@ -205,10 +205,13 @@ export class Call {
 
   /** The key in this argument has a new value, a new deadline, or is gone. */
   changed(index: number): void {
-    this.node.changes++;
-    if (this.node.tracking.isUsed) {
-      this.node.tracking.invalidate(this.bytes, this.starts[index], this.ends[index], this.session);
-    }
+    this.node.keyChanged(
+      this.domain,
+      this.bytes,
+      this.starts[index],
+      this.ends[index],
+      this.session,
+    );
   }
 
   /**

@@ -2,7 +2,9 @@
  * What a command is. One table of these is the source of arity, flags, key positions, documentation
  * and of what `COMMAND` answers.
  */
+import { LatencyHistogram } from './latency-histogram.ts';
 import type { Call } from './call.ts';
+import { keyRange } from './command-description.ts';
 
 /** Redis' names; `COMMAND INFO` shows them. */
 export type CommandFlag =
@@ -66,14 +68,24 @@ export class Command {
   readonly arity: number;
   readonly isWrite: boolean;
   readonly needsAuth: boolean;
+  /** Whether it is about the node itself, and so for no tenant but `default`. */
+  readonly isAdmin: boolean;
   readonly maySlow: boolean;
+  /** Its keys are the arguments from `keyFirst` (0: it has none) to `keyLast`, in steps. */
+  readonly keyFirst: number;
+  readonly keyLast: number;
+  readonly keyStep: number;
+  /** Whether it works on all that a namespace holds. */
+  readonly isOnAllKeys: boolean;
+  /** Whether it counts as an operation of its tenant; what a client needs to connect does not. */
+  readonly isOperation: boolean;
   /** Whether it is carried out as it is, whatever its first argument says. */
   readonly isPlain: boolean;
   calls = 0;
   rejected = 0;
   failed = 0;
-  /** Calls that were timed, and what they took. */
-  timedCalls = 0;
+  /** Calls that were timed, and what they took in all. */
+  readonly timings = new LatencyHistogram();
   timedUs = 0;
 
   constructor(spec: CommandSpec, container?: string) {
@@ -83,7 +95,15 @@ export class Command {
     this.arity = spec.arity;
     this.isWrite = spec.flags.includes('write');
     this.needsAuth = !spec.flags.includes('no_auth');
+    this.isAdmin = spec.flags.includes('admin') && spec.group !== 'cluster';
     this.maySlow = spec.maySlow ?? false;
+    const { first, last, step } = keyRange(spec);
+    this.keyFirst = first;
+    this.keyLast = last;
+    this.keyStep = step;
+    const touchesData = this.isWrite || spec.flags.includes('readonly');
+    this.isOnAllKeys = first === 0 && touchesData;
+    this.isOperation = touchesData || spec.name === 'ping' || spec.name === 'echo';
     this.isPlain = spec.run !== undefined && spec.subcommands === undefined;
     this.subcommands = new Map(
       (spec.subcommands ?? []).map((sub) => [sub.name, new Command(sub, spec.name)]),
@@ -96,6 +116,7 @@ export class Command {
   }
 
   resetCounters(): void {
-    this.calls = this.rejected = this.failed = this.timedCalls = this.timedUs = 0;
+    this.calls = this.rejected = this.failed = this.timedUs = 0;
+    this.timings.reset();
   }
 }

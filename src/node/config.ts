@@ -2,6 +2,7 @@
 import type { PolicyName } from '../engine/index.ts';
 import { REQUEST_LIMITS, type RequestLimits } from '../resp/index.ts';
 import type { Address } from '../runtime/index.ts';
+import type { ClusterOptions } from './cluster/cluster.ts';
 
 /** What is given once, when the node starts. */
 export interface NodeOptions {
@@ -9,9 +10,9 @@ export interface NodeOptions {
   /** 40 hex digits; drawn at random where it is not given. */
   nodeId?: string;
   name?: string;
-  zone?: string;
-  weight?: number;
   settings?: Partial<NodeSettings>;
+  /** Absent: the node stands alone, and owns all slots. */
+  cluster?: ClusterOptions;
 }
 
 /** What can also be changed while the node runs. */
@@ -49,6 +50,8 @@ export interface NodeSettings {
   slowlogUs: number;
   /** Entries that the slow log keeps. */
   slowlogLength: number;
+  /** What takes this long or longer is recorded as a latency event. 0: nothing is. */
+  latencyThresholdMs: number;
   /** Keys whose readers are remembered for invalidation. */
   trackingKeysMax: number;
 }
@@ -71,6 +74,7 @@ export const NODE_SETTINGS: Readonly<NodeSettings> = Object.freeze({
   requestTimeoutMs: 60_000,
   slowlogUs: 10_000,
   slowlogLength: 128,
+  latencyThresholdMs: 0,
   trackingKeysMax: 1_000_000,
 });
 

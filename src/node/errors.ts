@@ -6,6 +6,7 @@ export const ERRORS = Object.freeze({
   notFiniteSum: 'ERR increment would produce NaN or Infinity',
   overflow: 'ERR increment or decrement would overflow',
   offset: 'ERR offset is out of range',
+  wrongPass: 'WRONGPASS invalid username-password pair or user is disabled.',
   noDatabase: 'ERR DB index is out of range',
   noSuchKey: 'ERR no such key',
   noRoom: "OOM command not allowed when used memory > 'maxmemory'.",

@@ -1,6 +1,7 @@
 /** What `INFO` answers: sections of `name:value` lines, under the names that tools look for. */
+import { averageTtlMs, type Domain } from '../engine/index.ts';
 import type { CacheNode } from './node.ts';
-import { redisPolicyName } from './parameters.ts';
+import { LATENCY_PERCENTILES, redisPolicyName } from './parameters.ts';
 import { REDIS_VERSION } from './version.ts';
 
 type Field = readonly [name: string, value: string | number];
@@ -10,7 +11,8 @@ interface Section {
   readonly title: string;
   /** Whether plain `INFO` shows it. */
   readonly isDefault: boolean;
-  fields(node: CacheNode): readonly Field[];
+  /** `domain`: the key space of the client that asks. */
+  fields(node: CacheNode, domain: Domain): readonly Field[];
 }
 
 const MODE = 'cluster';
@@ -26,20 +28,21 @@ const SECTIONS: readonly Section[] = [
   { name: 'cpu', title: 'CPU', isDefault: true, fields: cpu },
   { name: 'modules', title: 'Modules', isDefault: true, fields: () => [] },
   { name: 'commandstats', title: 'Commandstats', isDefault: false, fields: commandStats },
+  { name: 'latencystats', title: 'Latencystats', isDefault: false, fields: latencyStats },
   { name: 'errorstats', title: 'Errorstats', isDefault: true, fields: errorStats },
   { name: 'cluster', title: 'Cluster', isDefault: true, fields: () => [['cluster_enabled', 1]] },
   { name: 'keyspace', title: 'Keyspace', isDefault: true, fields: keyspace },
 ];
 
 /** The sections asked for; all that are shown by default where none is. */
-export function describeNode(node: CacheNode, asked: readonly string[]): string {
+export function describeNode(node: CacheNode, domain: Domain, asked: readonly string[]): string {
   const all = asked.some((name) => name === 'all' || name === 'everything');
   const defaults = asked.length === 0 || asked.includes('default');
   return SECTIONS.filter(
     (section) => all || (defaults && section.isDefault) || asked.includes(section.name),
   )
     .map((section) => {
-      const lines = section.fields(node).map(([name, value]) => `${name}:${value}\r\n`);
+      const lines = section.fields(node, domain).map(([name, value]) => `${name}:${value}\r\n`);
       return `# ${section.title}\r\n${lines.join('')}`;
     })
     .join('\r\n');
@@ -99,17 +102,18 @@ function memory(node: CacheNode): readonly Field[] {
   ];
 }
 
-function engine(node: CacheNode): readonly Field[] {
+function engine(node: CacheNode, domain: Domain): readonly Field[] {
   const report = node.engine.report();
   return [
     ['live_bytes', report.liveBytes],
     ['payload_bytes', report.payloadBytes],
+    ['touched_bytes', report.touchedBytes],
     ['index_bytes', report.indexBytes],
     ['policy_bytes', report.policyBytes],
     ['overhead_bytes_per_item', report.overheadBytesPerItem.toFixed(1)],
     ['fragmentation', report.fragmentation.toFixed(3)],
     ['relocations', node.engine.relocations],
-    ...node.defaultDomain.ghost
+    ...domain.ghost
       .estimates()
       .map(({ capacityFactor, hitRate }): Field => [
         `hit_rate_at_${capacityFactor}x_memory`,
@@ -129,9 +133,8 @@ function persistence(node: CacheNode): readonly Field[] {
   ];
 }
 
-function stats(node: CacheNode): readonly Field[] {
+function stats(node: CacheNode, domain: Domain): readonly Field[] {
   const counted = node.stats;
-  const domain = node.defaultDomain;
   return [
     ['total_connections_received', counted.connections],
     ['total_commands_processed', counted.commands],
@@ -177,13 +180,27 @@ function commandStats(node: CacheNode): readonly Field[] {
     .all()
     .filter((command) => command.calls + command.rejected > 0)
     .map((command) => {
-      const perCall = command.timedCalls === 0 ? 0 : command.timedUs / command.timedCalls;
+      const timed = command.timings.count;
+      const perCall = timed === 0 ? 0 : command.timedUs / timed;
       const total = Math.round(perCall * command.calls);
       return [
         `cmdstat_${command.fullName}`,
         `calls=${command.calls},usec=${total},usec_per_call=${perCall.toFixed(2)},` +
           `rejected_calls=${command.rejected},failed_calls=${command.failed}`,
       ];
+    });
+}
+
+/** Of the calls that were timed, as above. */
+function latencyStats(node: CacheNode): readonly Field[] {
+  return node.table
+    .all()
+    .filter((command) => command.timings.count > 0)
+    .map((command) => {
+      const percentiles = LATENCY_PERCENTILES.map(
+        (percentile) => `p${percentile}=${command.timings.quantileUs(percentile / 100).toFixed(3)}`,
+      );
+      return [`latency_percentiles_usec_${command.fullName}`, percentiles.join(',')];
     });
 }
 
@@ -194,10 +211,9 @@ function errorStats(node: CacheNode): readonly Field[] {
   ]);
 }
 
-function keyspace(node: CacheNode): readonly Field[] {
-  const domain = node.defaultDomain;
+function keyspace(node: CacheNode, domain: Domain): readonly Field[] {
   if (domain.items === 0) return [];
-  const ttlMs = node.engine.averageTtlMs(domain);
+  const ttlMs = averageTtlMs(node.engine, domain);
   return [['db0', `keys=${domain.items},expires=${domain.volatileItems},avg_ttl=${ttlMs}`]];
 }
 

@@ -4,26 +4,32 @@
  * Everything happens in one turn of the event loop a batch: a client's requests are parsed where
  * they arrived, carried out one after another, and answered with one send.
  */
-import { Engine, type Domain } from '../engine/index.ts';
-import { type RequestLimits } from '../resp/index.ts';
+import { asNodeId, DEFAULT_TENANT, type NodeId } from '../cluster/index.ts';
+import { Engine, type Domain, type PolicyName } from '../engine/index.ts';
+import { type RequestLimits, writeError } from '../resp/index.ts';
 import {
   OutputBuffer,
   type Connection,
   type Listener,
   type Runtime,
   type SystemError,
-  type Timer,
 } from '../runtime/index.ts';
 import { Call } from './call.ts';
+import { Cluster } from './cluster/cluster.ts';
+import { ShardSizes } from './cluster/shard-sizes.ts';
 import type { Command } from './command.ts';
 import { CommandTable } from './command-table.ts';
 import { COMMANDS } from './commands/index.ts';
 import { NODE_SETTINGS, requestLimits, type NodeOptions, type NodeSettings } from './config.ts';
+import { ERRORS } from './errors.ts';
+import { NodeHousekeeping } from './housekeeping.ts';
+import { LatencyMonitor } from './latency-monitor.ts';
 import { LongCommands } from './long-commands.ts';
 import { refusalOf } from './refusal.ts';
+import { REPLICATED_VALUE_BYTES_MAX } from './replication/index.ts';
 import { Scout } from './scout.ts';
 import { Session } from './session.ts';
-import { SlowLog } from './slow-log.ts';
+import { describeRequest, SlowLog, type SlowRequest } from './slow-log.ts';
 import { NodeStats } from './stats.ts';
 import { Tracking } from './tracking.ts';
 
@@ -48,11 +54,6 @@ const DEFAULT_DOMAIN = 0;
 /** What an output buffer begins with, and how many are kept for reuse. */
 const OUTPUT_BYTES = 16 * 1024;
 const SPARE_OUTPUTS_MAX = 1024;
-const HOUSEKEEPING_MS = 100;
-/** Looked at for expired records and holes in one turn: about half a millisecond's work. */
-const MAINTAIN_BYTES = 2 * 1024 * 1024;
-/** More turns follow while this share of the records looked at had expired. */
-const EXPIRED_SHARE_HIGH = 0.25;
 /** One call in so many is timed, for `INFO commandstats`: reading the clock takes 50 to 100 ns. */
 const TIMED_CALLS_MASK = 63;
 /** With a slow log threshold below this, each call is timed. */
@@ -70,10 +71,16 @@ export class CacheNode {
   out = new OutputBuffer(OUTPUT_BYTES);
   readonly stats = new NodeStats();
   readonly slowLog = new SlowLog();
+  readonly latency = new LatencyMonitor(
+    () => this.nowMs,
+    () => this.settings.latencyThresholdMs,
+  );
   readonly tracking: Tracking;
   readonly longCommands = new LongCommands(this);
+  /** Undefined: the node stands alone. */
+  readonly cluster: Cluster | undefined;
   readonly sessions = new Map<number, Session>();
-  readonly nodeId: string;
+  readonly nodeId: NodeId;
   readonly processFacts: () => ProcessFacts;
   readonly startedAtUs: number;
   defaultDomain: Domain;
@@ -95,7 +102,7 @@ export class CacheNode {
   #parked: Session[] = [];
   readonly #pushOut = new OutputBuffer(4096);
   #listener: Listener | undefined;
-  #housekeeping: Timer | undefined;
+  readonly #housekeeping = new NodeHousekeeping(this, () => this.#eachRound());
   #nextSessionId = 1;
   #timesAll = false;
 
@@ -106,24 +113,36 @@ export class CacheNode {
     this.requestLimits = requestLimits(this.settings);
     this.processFacts = processFacts;
     this.startedAtUs = runtime.clock.monotonicUs();
-    this.nodeId = options.nodeId ?? hex(runtime.random.bytes(20));
     this.nowMs = Math.floor(runtime.clock.wallUs() / 1000);
     this.tracking = new Tracking(
       (session, write) => this.#push(session, write),
       () => this.settings.trackingKeysMax,
     );
+    const sizes = options.cluster === undefined ? undefined : new ShardSizes();
     this.engine = new Engine({
+      ...(sizes === undefined ? {} : { records: sizes }),
       memoryBytes: this.settings.memoryBytes,
       random: runtime.random,
-      onRemoval: (_domain, octets, start, length) => {
-        if (this.tracking.isUsed) {
-          this.tracking.invalidate(octets, start, start + length, undefined);
-        }
+      ...(options.cluster === undefined
+        ? {}
+        : {
+            isOwn: (octets: Uint8Array, start: number, length: number) =>
+              this.cluster?.isPrimaryOfKey(octets, start, start + length) ?? true,
+          }),
+      onRemoval: (domain, octets, start, length, reason) => {
+        this.#housekeeping.removed(reason);
+        this.cluster?.replication.removed(domain, octets, start, length);
+        this.keyInvalidated(domain, octets, start, start + length);
       },
     });
     this.engine.nowMs = this.nowMs;
     this.defaultDomain = this.engine.addDomain(DEFAULT_DOMAIN, this.settings.policy);
     this.#scout = new Scout(this.engine, this.defaultDomain);
+    if (options.cluster !== undefined && sizes !== undefined) {
+      sizes.watch(this.engine.arena);
+      this.cluster = new Cluster(this, options.cluster, sizes);
+    }
+    this.nodeId = this.cluster?.self ?? asNodeId(options.nodeId ?? hex(runtime.random.bytes(20)));
     this.settingsChanged();
   }
 
@@ -134,8 +153,9 @@ export class CacheNode {
       onListening: (listener) => {
         started = true;
         this.#listener = listener;
-        this.#scheduleHousekeeping(HOUSEKEEPING_MS);
-        done(undefined);
+        this.#housekeeping.start();
+        if (this.cluster === undefined) done(undefined);
+        else this.cluster.start(listener.address.port, done);
       },
       onConnection: (connection) => this.#addSession(connection),
       onError: (error) => {
@@ -145,9 +165,14 @@ export class CacheNode {
     });
   }
 
-  /** Stops listening, sends what is under way, closes all connections. */
+  /** Tells the cluster, stops listening, sends what is under way, closes all connections. */
   stop(done: () => void): void {
-    this.#housekeeping?.cancel();
+    if (this.cluster === undefined) this.#close(done);
+    else this.cluster.stop(() => this.#close(done));
+  }
+
+  #close(done: () => void): void {
+    this.#housekeeping.stop();
     for (const session of this.sessions.values()) session.close();
     if (this.#listener === undefined) done();
     else this.#listener.close(done);
@@ -161,12 +186,23 @@ export class CacheNode {
   /** To be called after a change to `settings`. */
   settingsChanged(): void {
     const { settings } = this;
+    if (this.cluster !== undefined) {
+      settings.valueBytesMax = Math.min(settings.valueBytesMax, REPLICATED_VALUE_BYTES_MAX);
+    }
     this.requestLimits = requestLimits(settings);
-    this.#timesAll = settings.slowlogUs >= 0 && settings.slowlogUs < SLOWLOG_TIMES_ALL_US;
+    this.#timesAll =
+      settings.latencyThresholdMs > 0 ||
+      (settings.slowlogUs >= 0 && settings.slowlogUs < SLOWLOG_TIMES_ALL_US);
     if (this.engine.memoryBytes !== settings.memoryBytes) {
       this.engine.setMemoryBytes(settings.memoryBytes);
     }
-    this.engine.setPolicy(this.defaultDomain, settings.policy);
+    if (this.cluster === undefined) this.engine.setPolicy(this.defaultDomain, settings.policy);
+  }
+
+  /** What the tenant `default` has chosen, in a cluster. */
+  applyDefaultPolicy(policy: PolicyName): void {
+    this.settings.policy = policy;
+    this.engine.setPolicy(this.defaultDomain, policy);
   }
 
   /**
@@ -177,10 +213,16 @@ export class CacheNode {
    * @returns the buffer that the session now keeps; the next batch gets another
    */
   park(session: Session): OutputBuffer {
-    const output = this.out;
-    this.#setOutput(this.#spareOutputs.pop() ?? new OutputBuffer(OUTPUT_BYTES));
+    const output = this.keepOutput();
     this.#parked.push(session);
     if (this.#parked.length === 1) this.runtime.timers.defer(() => this.#sendParked());
+    return output;
+  }
+
+  /** Keeps the replies of a batch aside until its session gives them to `recycle`. */
+  keepOutput(): OutputBuffer {
+    const output = this.out;
+    this.#setOutput(this.#spareOutputs.pop() ?? new OutputBuffer(OUTPUT_BYTES));
     return output;
   }
 
@@ -208,6 +250,7 @@ export class CacheNode {
 
   /** Reads the clock, once for all requests of a batch and all batches of a turn. */
   beginBatch(): void {
+    if (this.cluster !== undefined) this.cluster.beginBatch();
     if (this.#parked.length > 0) return;
     this.nowMs = Math.floor(this.runtime.clock.wallUs() / 1000);
     this.engine.nowMs = this.nowMs;
@@ -265,11 +308,20 @@ export class CacheNode {
     const startUs = clock.monotonicUs();
     run(call);
     const durationUs = clock.monotonicUs() - startUs;
-    command.timedCalls++;
+    // A command that takes several turns is timed at its end, with all of them.
+    if (call.session.isSuspended) return;
+    this.took(command, durationUs, () => describeRequest(call));
+  }
+
+  /** Accounts for the time that a command has taken. */
+  took(command: Command, durationUs: number, request: () => SlowRequest): void {
+    command.timings.add(durationUs);
     command.timedUs += durationUs;
+    const isFast = command.spec.flags.includes('fast');
+    this.latency.add(isFast ? 'fast-command' : 'command', durationUs);
     const { slowlogUs, slowlogLength } = this.settings;
     if (slowlogUs >= 0 && durationUs >= slowlogUs) {
-      this.slowLog.add(call, durationUs, slowlogLength);
+      this.slowLog.add(request(), durationUs, slowlogLength);
     }
   }
 
@@ -283,9 +335,12 @@ export class CacheNode {
       call.session.authenticated &&
       this.pausedUntilMs === 0
     ) {
-      return command;
+      if (this.cluster === undefined || this.cluster.admits(call, command)) return command;
+      return undefined;
     }
-    return refusalOf(this, call, command);
+    const resolved = refusalOf(this, call, command);
+    if (resolved === undefined || this.cluster === undefined) return resolved;
+    return this.cluster.admits(call, resolved) ? resolved : undefined;
   }
 
   /** A client that silenced replies: `CLIENT REPLY`. */
@@ -314,13 +369,61 @@ export class CacheNode {
     domain.hits = domain.misses = domain.expired = domain.evicted = 0;
   }
 
-  needsSecret(_domain: Domain): boolean {
-    return this.settings.secret !== '';
+  /** Whether a connection has to authenticate before it may do anything. */
+  needsSecret(): boolean {
+    return this.cluster === undefined ? this.settings.secret !== '' : this.cluster.needsSecret();
+  }
+
+  /**
+   * Puts a connection into a tenant, if the secret is right.
+   *
+   * @param done called once, at once or later, with the error that there was
+   */
+  authenticate(
+    session: Session,
+    user: string,
+    secret: Uint8Array,
+    done: (problem: string | undefined) => void,
+  ): void {
+    if (this.cluster !== undefined) {
+      this.cluster.authenticate(session, user, secret, done);
+    } else if (user === DEFAULT_TENANT && this.isSecret(secret)) {
+      session.setAuthenticated(true);
+      done(undefined);
+    } else {
+      done(ERRORS.wrongPass);
+    }
+  }
+
+  /** Whether this is the node's own secret; where it has none, any is. */
+  isSecret(given: Uint8Array): boolean {
+    const { secret } = this.settings;
+    return secret === '' || sameBytes(given, Buffer.from(secret));
+  }
+
+  /** The key in `bytes[start, end)` has a new value or deadline, or is gone, by a command. */
+  keyChanged(
+    domain: Domain,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    writer: Session | undefined,
+  ): void {
+    this.changes++;
+    if (this.cluster !== undefined) this.cluster.changed(domain, bytes, start, end, writer);
+    if (this.tracking.isUsed) this.tracking.invalidate(domain, bytes, start, end, writer);
+  }
+
+  /** A key of a shard that another node is the primary of has changed. */
+  keyInvalidated(domain: Domain, bytes: Uint8Array, start: number, end: number): void {
+    if (this.tracking.isUsed) this.tracking.invalidate(domain, bytes, start, end, undefined);
   }
 
   removeSession(session: Session, error: SystemError | undefined): void {
     this.sessions.delete(session.id);
     this.tracking.disable(session);
+    this.cluster?.closed(session);
+    this.longCommands.forget(session);
     if (error !== undefined) {
       this.runtime.log.write('debug', `client ${session.id} lost: ${error.message}`);
     }
@@ -360,6 +463,12 @@ export class CacheNode {
     session.close();
   }
 
+  /** Tells a client why it is let go, and closes its connection. */
+  endSession(session: Session, text: string): void {
+    this.#push(session, (out) => writeError(out, text));
+    session.close();
+  }
+
   /** Lets all clients go on that `CLIENT PAUSE` holds. */
   unpause(): void {
     this.pausedUntilMs = 0;
@@ -383,24 +492,24 @@ export class CacheNode {
       return;
     }
     const session = new Session(this, this.#nextSessionId++, connection, this.defaultDomain);
+    const refusal = this.cluster?.opened(session);
+    if (refusal !== undefined) {
+      this.stats.rejectedConnections++;
+      writeError(this.#pushOut, refusal);
+      connection.send(this.#pushOut);
+      connection.close();
+      return;
+    }
     this.sessions.set(session.id, session);
     this.stats.connections++;
     connection.start(session);
   }
 
-  #scheduleHousekeeping(delayMs: number): void {
-    this.#housekeeping = this.runtime.timers.after(delayMs, () => {
-      this.beginBatch();
-      const expiredShare = this.engine.maintain(MAINTAIN_BYTES);
-      this.stats.sample(
-        this.runtime.clock.monotonicUs(),
-        this.sessions.size,
-        this.engine.usedBytes,
-      );
-      if (this.pausedUntilMs !== 0 && this.nowMs >= this.pausedUntilMs) this.unpause();
-      this.#disconnectIdle();
-      this.#scheduleHousekeeping(expiredShare > EXPIRED_SHARE_HIGH ? 2 : HOUSEKEEPING_MS);
-    });
+  #eachRound(): void {
+    this.stats.sample(this.runtime.clock.monotonicUs(), this.sessions.size, this.engine.usedBytes);
+    if (this.pausedUntilMs !== 0 && this.nowMs >= this.pausedUntilMs) this.unpause();
+    this.#disconnectIdle();
+    this.cluster?.tick();
   }
 
   #disconnectIdle(): void {
@@ -437,6 +546,13 @@ const INPUT_FULL_REPLY = Buffer.from(
 const REQUEST_TIMEOUT_REPLY = Buffer.from(
   '-ERR the rest of a command did not arrive in time; closing the connection\r\n',
 );
+
+/** Takes the same time wherever the first difference is. */
+function sameBytes(given: Uint8Array, expected: Uint8Array): boolean {
+  let difference = given.length ^ expected.length;
+  for (let i = 0; i < given.length; i++) difference |= given[i] ^ expected[i % expected.length];
+  return difference === 0;
+}
 
 function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex');

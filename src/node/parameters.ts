@@ -115,6 +115,9 @@ const secret: Parameter = {
   },
 };
 
+/** That `INFO latencystats` gives of each command. */
+export const LATENCY_PERCENTILES = [50, 99, 99.9] as const;
+
 const MIB = 1024 * 1024;
 const LARGE = 2 ** 40;
 
@@ -144,6 +147,10 @@ export const PARAMETERS: readonly Parameter[] = [
   number('max-key-size', 'keyBytesMax', parseMemory, { min: 1, max: 65_536 }),
   number('slowlog-log-slower-than', 'slowlogUs', parseCount, { min: -1, max: 2 ** 53 - 1 }),
   number('slowlog-max-len', 'slowlogLength', parseCount, { min: 0, max: 1_000_000 }),
+  number('latency-monitor-threshold', 'latencyThresholdMs', parseCount, {
+    min: 0,
+    max: 2 ** 53 - 1,
+  }),
   number('tracking-table-max-keys', 'trackingKeysMax', parseCount, { min: 1, max: 2 ** 24 }),
   { name: 'port', read: (node) => `${node.address.port}` },
   { name: 'bind', read: (node) => node.address.host },
@@ -158,7 +165,7 @@ export const PARAMETERS: readonly Parameter[] = [
   fixed('lazyfree-lazy-eviction', 'no'),
   fixed('notify-keyspace-events', ''),
   fixed('latency-tracking', 'yes'),
-  fixed('latency-monitor-threshold', '0'),
+  fixed('latency-tracking-info-percentiles', LATENCY_PERCENTILES.join(' ')),
 ];
 
 function describeOutputLimit(node: CacheNode): string {

@@ -32,7 +32,7 @@ export function refusalOf(
     return undefined;
   }
   if (node.isPausedFor(command)) {
-    call.session.holdBack();
+    call.session.holdBack(call);
     return undefined;
   }
   return command;

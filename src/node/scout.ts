@@ -5,7 +5,7 @@
  * With a million keys of 100 bytes, four fifths of the time of a GET went into waiting for memory
  * in the look-up of its key. Parsing each request twice costs 40 ns, a miss costs 100 to 200.
  */
-import type { Domain, Engine } from '../engine/index.ts';
+import { warm, type Domain, type Engine } from '../engine/index.ts';
 import { REQUEST, RequestParser, type RequestScout } from '../resp/index.ts';
 
 /** Requests in one look: about as many misses as a core keeps under way, twice over. */
@@ -13,7 +13,7 @@ const REQUESTS_MAX = 32;
 
 export class Scout implements RequestScout {
   domain: Domain;
-  /** What `Engine.warm` gave last. */
+  /** What `warm` gave last. */
   warmth = 0;
   readonly #engine: Engine;
   readonly #parser = new RequestParser();
@@ -39,7 +39,7 @@ export class Scout implements RequestScout {
       this.#hashes[keys++] = hash.of(parser.argumentBytes, keyStart, parser.ends[1] - keyStart);
     }
     parser.reset();
-    this.warmth = this.#engine.warm(this.domain, this.#hashes, keys);
+    this.warmth = warm(this.#engine.arena, this.domain, this.#hashes, keys);
     return requests;
   }
 }

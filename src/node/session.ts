@@ -14,8 +14,16 @@ import {
   writeError,
   type RespVersion,
 } from '../resp/index.ts';
-import type { Connection, ConnectionHandler, OutputBuffer, SystemError } from '../runtime/index.ts';
+import {
+  OutputBuffer,
+  type Connection,
+  type ConnectionHandler,
+  type SystemError,
+} from '../runtime/index.ts';
 import type { Domain } from '../engine/index.ts';
+import type { Call } from './call.ts';
+import type { NamespaceState } from './cluster/tenants.ts';
+import type { HeldShard } from './replication/index.ts';
 import type { CacheNode, RequestArguments } from './node.ts';
 
 /** Replies are sent when this much has gathered, and at the end of the event loop's turn. */
@@ -38,8 +46,12 @@ export class Session implements ConnectionHandler {
   readonly #node: CacheNode;
 
   domain: Domain;
+  /** Undefined while the node stands alone: then there is but one. */
+  namespace: NamespaceState | undefined;
   version: RespVersion = 2;
   authenticated: boolean;
+  /** Whether it is authenticated by a secret, rather than for want of one. */
+  hasGivenSecret = false;
   name = '';
   libraryName = '';
   libraryVersion = '';
@@ -62,11 +74,22 @@ export class Session implements ConnectionHandler {
   #running = false;
   /** What this client has of `CacheNode.inputBytesHeld`. */
   #heldBytes = 0;
+  /** Input that its tenant's bandwidth has not been charged for. */
+  #bytesUncharged = 0;
   /** Output that the network had not taken when it was last looked at, and since when. */
   #outputQueuedBytes = 0;
   #outputStuckSinceMs = 0;
   /** Replies that wait for the end of the event loop's turn; see `CacheNode.park`. */
   #parked: OutputBuffer | undefined;
+  /** What it has written, and where the streams of the shards ended then. In a cluster only. */
+  readonly writes = new Map<HeldShard, number>();
+  /** Those that its replies are to wait for. */
+  #unacked = new Map<HeldShard, number>();
+  /** Replies that wait for replicas. */
+  #unackedOutput: OutputBuffer | undefined;
+  #isReleasedAfterAcks = false;
+  /** Push messages that wait for the end of a reply which is sent in parts. */
+  #pushes: OutputBuffer | undefined;
   /** A request that waits for the end of `CLIENT PAUSE`. */
   #held: RequestArguments | undefined;
 
@@ -79,7 +102,7 @@ export class Session implements ConnectionHandler {
     this.connectedAtMs = node.nowMs;
     this.lastActiveMs = node.nowMs;
     this.authenticated = true;
-    this.setAuthenticated(!node.needsSecret(domain));
+    this.setAuthenticated(!node.needsSecret());
   }
 
   setAuthenticated(authenticated: boolean): void {
@@ -97,27 +120,31 @@ export class Session implements ConnectionHandler {
     this.noEvict = false;
     this.noTouch = false;
     this.replyMode = 'on';
-    this.setAuthenticated(!this.#node.needsSecret(this.domain));
+    this.hasGivenSecret = false;
+    this.#node.cluster?.reset(this);
+    this.setAuthenticated(!this.#node.needsSecret());
   }
 
   onData(bytes: Uint8Array, start: number, end: number): void {
     this.bytesRead += end - start;
     this.#node.stats.inputBytes += end - start;
+    this.#bytesUncharged += end - start;
     this.reader.push(bytes, start, end);
-    if (!this.#suspended) this.#run();
+    if (!this.#isWaiting) this.#run();
     this.#finishInput();
-    if (this.#suspended && this.reader.bytesCarried > CARRIED_BYTES_MAX) this.connection.pause();
+    if (this.#isWaiting && this.reader.bytesCarried > CARRIED_BYTES_MAX) this.connection.pause();
   }
 
   onDrain(): void {
-    if (this.closed || this.#suspended) return;
-    this.#goOn();
+    if (this.closed) return;
+    if (this.#suspended) this.#node.longCommands.drained(this);
+    else if (!this.#isWaiting) this.#goOn();
   }
 
   onEnd(): void {
     // Replies under way are still sent; a half-closed client gets no more of the node than that.
     this.sendParked();
-    if (this.#suspended || this.connection.bytesQueued > 0) this.closeAfterReply = true;
+    if (this.#isWaiting || this.connection.bytesQueued > 0) this.closeAfterReply = true;
     else this.connection.close();
   }
 
@@ -143,7 +170,43 @@ export class Session implements ConnectionHandler {
   /** Goes on after `suspend`. Replies written meanwhile are sent. */
   wake(): void {
     this.#suspended = false;
-    if (!this.closed) this.#goOn();
+    if (!this.closed && !this.#isWaiting) this.#goOn();
+  }
+
+  get #isWaiting(): boolean {
+    return this.#suspended || this.#unackedOutput !== undefined;
+  }
+
+  /** A command of this client has changed something in a shard. */
+  noteWrite(held: HeldShard): void {
+    this.writes.set(held, held.backlog.end);
+    if (this.namespace?.tenant.record.ack !== 'primary') this.#unacked.set(held, held.backlog.end);
+  }
+
+  /** Keeps the replies so far until replicas have what they say was carried out. */
+  #awaitAcks(): void {
+    const { cluster } = this.#node;
+    const ack = this.namespace?.tenant.record.ack ?? 'primary';
+    const writes = this.#unacked;
+    this.#unacked = new Map();
+    if (cluster === undefined || cluster.durability.areAcked(writes, ack)) return;
+    this.#unackedOutput = this.#node.keepOutput();
+    cluster.durability.await(writes, ack, (isAcked) => this.#acked(isAcked));
+  }
+
+  /** Without an acknowledgement the outcome is unknown: the client is let go without a reply. */
+  #acked(isAcked: boolean): void {
+    const output = this.#unackedOutput;
+    if (output === undefined) return;
+    this.#unackedOutput = undefined;
+    if (isAcked) this.#send(output);
+    else output.clear();
+    this.#node.recycle(output);
+    if (this.closed) return;
+    if (!isAcked) this.destroy();
+    else if (this.#isReleasedAfterAcks) this.release();
+    else if (this.closeAfterReply && !this.#suspended) this.connection.close();
+    else if (!this.#suspended) this.#goOn();
   }
 
   /** For how long the client has taken none of its output. Looked at by housekeeping. */
@@ -157,14 +220,13 @@ export class Session implements ConnectionHandler {
   }
 
   /** Keeps the request that is being looked at until `release`. */
-  holdBack(): void {
-    const { argumentBytes, starts, ends, argumentCount } = this.reader.request;
+  holdBack({ bytes, starts, ends, count }: Call): void {
     const first = starts[0];
     this.#held = {
-      argumentBytes: argumentBytes.slice(first, ends[argumentCount - 1]),
-      starts: starts.slice(0, argumentCount).map((start) => start - first),
-      ends: ends.slice(0, argumentCount).map((end) => end - first),
-      argumentCount,
+      argumentBytes: bytes.slice(first, ends[count - 1]),
+      starts: starts.slice(0, count).map((start) => start - first),
+      ends: ends.slice(0, count).map((end) => end - first),
+      argumentCount: count,
     };
     this.suspend();
   }
@@ -173,11 +235,14 @@ export class Session implements ConnectionHandler {
   release(): void {
     const held = this.#held;
     if (held === undefined || this.closed) return;
+    this.#isReleasedAfterAcks = this.#unackedOutput !== undefined;
+    if (this.#isReleasedAfterAcks) return;
     this.#held = undefined;
     this.#suspended = false;
     this.#node.beginBatch();
     this.#openOutput();
     this.#node.execute(this, held);
+    if (this.#unacked.size > 0) this.#awaitAcks();
     this.flush();
     if (!this.#suspended) this.wake();
   }
@@ -188,15 +253,32 @@ export class Session implements ConnectionHandler {
 
   /** Sends a reply outside of a batch, after whatever was written before it. */
   respond(write: (out: OutputBuffer) => void): void {
+    if (this.#unackedOutput !== undefined) {
+      write(this.#unackedOutput);
+      return;
+    }
     this.#openOutput();
     write(this.#node.out);
     this.flush();
   }
 
+  /** A reply is sent in several parts from now on: nothing else may come between them. */
+  beginReply(): void {
+    this.#pushes = new OutputBuffer(1024);
+  }
+
+  endReply(): void {
+    const pushes = this.#pushes;
+    this.#pushes = undefined;
+    if (pushes === undefined || pushes.length === 0) return;
+    this.respond((out) => out.append(pushes.bytes, 0, pushes.length));
+  }
+
   /** Adds a push message after what waits to be sent; false where nothing waits. */
   addToParked(write: (out: OutputBuffer) => void): boolean {
-    if (this.#parked === undefined) return false;
-    write(this.#parked);
+    const waiting = this.#pushes ?? this.#unackedOutput ?? this.#parked;
+    if (waiting === undefined) return false;
+    write(waiting);
     return true;
   }
 
@@ -221,11 +303,16 @@ export class Session implements ConnectionHandler {
     }
     this.bytesSent += output.length;
     this.#node.stats.outputBytes += output.length;
+    if (this.namespace !== undefined) this.#moved(output.length);
     this.connection.send(output);
     const queuedBytes = this.connection.bytesQueued;
     if (queuedBytes === 0) return;
     if (queuedBytes > this.#node.settings.outputBytesMax) this.#node.disconnectSlow(this);
     else if (queuedBytes > this.#node.settings.outputBytesPaused) this.connection.pause();
+  }
+
+  #moved(bytes: number): void {
+    this.namespace?.tenant.moved(bytes, this.#node.cluster?.nowUs ?? 0);
   }
 
   /** Lets the node's output be this client's: what it left unsent, or an empty one. */
@@ -262,10 +349,11 @@ export class Session implements ConnectionHandler {
   #goOn(): void {
     this.#run();
     this.#finishInput();
-    if (!this.#suspended && !this.closed && !this.#isClogged()) this.connection.resume();
+    if (!this.#isWaiting && !this.closed && !this.isClogged) this.connection.resume();
   }
 
-  #isClogged(): boolean {
+  /** Whether the client leaves so much unread that nothing more is to be sent to it for now. */
+  get isClogged(): boolean {
     return this.connection.bytesQueued > this.#node.settings.outputBytesPaused;
   }
 
@@ -277,16 +365,19 @@ export class Session implements ConnectionHandler {
     const { out } = node;
     this.lastActiveMs = node.nowMs;
     this.#running = true;
+    const countBefore = this.commandCount;
     let scouted = 0;
-    while (!this.#suspended && !this.closeAfterReply) {
+    while (!this.#isWaiting && !this.closeAfterReply) {
       const code = reader.next();
       if (code === REQUEST) {
         if (scouted === 0) scouted = node.scoutAhead(this);
         else scouted--;
         node.execute(this, reader.request);
         if (out.length >= SEND_BYTES) {
+          if (this.#unacked.size > 0) this.#awaitAcks();
+          if (this.#isWaiting) break;
           this.flush();
-          if (this.#isClogged()) break;
+          if (this.isClogged) break;
         }
       } else if (code === INCOMPLETE) {
         break;
@@ -299,10 +390,16 @@ export class Session implements ConnectionHandler {
       }
     }
     this.#running = false;
+    // Only now, so that a request is not refused for the bytes that it consists of.
+    if (this.namespace !== undefined && this.commandCount > countBefore) {
+      this.#moved(this.#bytesUncharged);
+      this.#bytesUncharged = 0;
+    }
+    if (this.#unacked.size > 0) this.#awaitAcks();
     if (this.closeAfterReply) {
-      if (out.length > 0) this.flush();
-      if (!this.#suspended) this.connection.close();
-    } else if (out.length > 0) {
+      if (this.#node.out.length > 0) this.flush();
+      if (!this.#isWaiting) this.connection.close();
+    } else if (node.out.length > 0) {
       this.#parked = node.park(this);
     }
   }

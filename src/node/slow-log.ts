@@ -1,13 +1,17 @@
 /** The last commands that took long, newest first, with their arguments shortened as Redis does. */
 import type { Call } from './call.ts';
 
-export interface SlowLogEntry {
-  readonly id: number;
+/** What is remembered of a request: it outlives the buffer that the request came in. */
+export interface SlowRequest {
   readonly atSeconds: number;
-  readonly durationUs: number;
   readonly arguments: readonly Buffer[];
   readonly address: string;
   readonly clientName: string;
+}
+
+export interface SlowLogEntry extends SlowRequest {
+  readonly id: number;
+  readonly durationUs: number;
 }
 
 const ARGUMENTS_MAX = 32;
@@ -17,18 +21,24 @@ export class SlowLog {
   entries: SlowLogEntry[] = [];
   #nextId = 0;
 
-  add(call: Call, durationUs: number, lengthMax: number): void {
-    const { remote } = call.session.connection;
+  add(request: SlowRequest, durationUs: number, lengthMax: number): void {
     this.entries.unshift({
+      ...request,
       id: this.#nextId++,
-      atSeconds: Math.floor(call.nowMs / 1000),
       durationUs: Math.round(durationUs),
-      arguments: shorten(call),
-      address: `${remote.host}:${remote.port}`,
-      clientName: call.session.name,
     });
     if (this.entries.length > lengthMax) this.entries.length = lengthMax;
   }
+}
+
+export function describeRequest(call: Call): SlowRequest {
+  const { remote } = call.session.connection;
+  return {
+    atSeconds: Math.floor(call.nowMs / 1000),
+    arguments: shorten(call),
+    address: `${remote.host}:${remote.port}`,
+    clientName: call.session.name,
+  };
 }
 
 function shorten(call: Call): Buffer[] {

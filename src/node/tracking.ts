@@ -12,6 +12,7 @@ import {
   writeNull,
   writePushHeader,
 } from '../resp/index.ts';
+import type { Domain } from '../engine/index.ts';
 import type { OutputBuffer } from '../runtime/index.ts';
 import { latin1, type Call } from './call.ts';
 import type { Session } from './session.ts';
@@ -33,7 +34,9 @@ export class Tracking {
   readonly #push: (session: Session, write: (out: OutputBuffer) => void) => void;
   readonly #keysMax: () => number;
   readonly #modes = new Map<Session, TrackingMode>();
-  readonly #readers = new Map<string, Set<Session>>();
+  /** Keys of different namespaces have nothing to do with each other. */
+  readonly #readers = new Map<Domain, Map<string, Set<Session>>>();
+  #keys = 0;
   /** Keys for the caller itself, told after the reply to its command. */
   #pendingOwn: Array<Uint8Array | undefined> = [];
   #broadcasters = 0;
@@ -51,7 +54,7 @@ export class Tracking {
   }
 
   get keys(): number {
-    return this.#readers.size;
+    return this.#keys;
   }
 
   modeOf(session: Session): TrackingMode | undefined {
@@ -73,7 +76,9 @@ export class Tracking {
     this.#modes.delete(session);
     session.isTracking = false;
     this.isUsed = this.#modes.size > 0;
-    if (!this.isUsed) this.#readers.clear();
+    if (this.isUsed) return;
+    this.#readers.clear();
+    this.#keys = 0;
   }
 
   #forget(mode: TrackingMode | undefined): void {
@@ -94,36 +99,53 @@ export class Tracking {
     if (mode.optIn && mode.caching !== true) return;
     if (mode.optOut && mode.caching === false) return;
     const key = call.text(index);
-    const readers = this.#readers.get(key);
+    let ofDomain = this.#readers.get(call.domain);
+    if (ofDomain === undefined) {
+      ofDomain = new Map();
+      this.#readers.set(call.domain, ofDomain);
+    }
+    const readers = ofDomain.get(key);
     if (readers === undefined) {
-      this.#readers.set(key, new Set([session]));
-      if (this.#readers.size > this.#keysMax()) this.#dropOldest(call.session);
+      ofDomain.set(key, new Set([session]));
+      this.#keys++;
+      if (this.#keys > this.#keysMax()) this.#dropOldest(ofDomain, call.session);
     } else {
       readers.add(session);
     }
   }
 
   /** The key `bytes[start, end)` was changed by `writer`, or by nobody (expired, evicted). */
-  invalidate(bytes: Uint8Array, start: number, end: number, writer: Session | undefined): void {
+  invalidate(
+    domain: Domain,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    writer: Session | undefined,
+  ): void {
     const key = latin1(bytes, start, end);
-    const readers = this.#readers.get(key);
+    const ofDomain = this.#readers.get(domain);
+    const readers = ofDomain?.get(key);
     if (readers !== undefined) {
-      this.#readers.delete(key);
+      ofDomain?.delete(key);
+      this.#keys--;
       for (const session of readers) this.#tell(session, bytes.slice(start, end), writer);
     }
     if (this.#broadcasters === 0) return;
     for (const [session, mode] of this.#modes) {
-      if (!mode.broadcast) continue;
+      if (!mode.broadcast || session.domain !== domain) continue;
       const matches =
         mode.prefixes.length === 0 || mode.prefixes.some((prefix) => key.startsWith(prefix));
       if (matches) this.#tell(session, bytes.slice(start, end), writer);
     }
   }
 
-  /** All keys are gone. */
+  /** All keys of the writer's namespace are gone. */
   invalidateAll(writer: Session): void {
-    this.#readers.clear();
-    for (const session of this.#modes.keys()) this.#tell(session, undefined, writer);
+    this.#keys -= this.#readers.get(writer.domain)?.size ?? 0;
+    this.#readers.delete(writer.domain);
+    for (const session of this.#modes.keys()) {
+      if (session.domain === writer.domain) this.#tell(session, undefined, writer);
+    }
   }
 
   /** Writes, after the reply to a command, what it has invalidated for its own client. */
@@ -143,9 +165,10 @@ export class Tracking {
     }
   }
 
-  #dropOldest(writer: Session): void {
-    for (const [key, readers] of this.#readers) {
-      this.#readers.delete(key);
+  #dropOldest(ofDomain: Map<string, Set<Session>>, writer: Session): void {
+    for (const [key, readers] of ofDomain) {
+      ofDomain.delete(key);
+      this.#keys--;
       const bytes = Buffer.from(key, 'latin1');
       for (const session of readers) this.#tell(session, bytes, writer);
       return;

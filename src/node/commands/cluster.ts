@@ -1,4 +1,4 @@
-/** `CLUSTER`: a node that stands alone answers as a cluster of one that owns all slots. */
+/** `CLUSTER`: which node serves what. A node that stands alone answers as a cluster of one. */
 import { SLOT_COUNT, slotOfKey } from '../../cluster/index.ts';
 import {
   writeArrayHeader,
@@ -8,6 +8,15 @@ import {
   writeVerbatim,
 } from '../../resp/index.ts';
 import type { Call } from '../call.ts';
+import {
+  infoFields,
+  loneTopology,
+  nodeLines,
+  replicaLines,
+  slotRanges,
+  type Topology,
+  type TopologyNode,
+} from '../cluster/topology.ts';
 import type { CommandSpec } from '../command.ts';
 import { container, subcommandsWith } from './container.ts';
 import { KeyCollector } from './keyspace.ts';
@@ -15,47 +24,67 @@ import { KeyCollector } from './keyspace.ts';
 const group = 'cluster';
 const LAST_SLOT = SLOT_COUNT - 1;
 
-/** The address under which this client reached the node. */
-function host(call: Call): string {
-  return call.session.connection.local.host;
-}
-
-function port(call: Call): number {
-  return call.session.connection.local.port;
+function topologyOf({ node, session }: Call): Topology {
+  if (node.cluster !== undefined) return node.cluster.topology;
+  // The address under which this client reached the node.
+  const { host, port } = session.connection.local;
+  return loneTopology(node.nodeId, host, port);
 }
 
 function slots(call: Call): void {
   const { out } = call;
-  writeArrayHeader(out, 1);
-  writeArrayHeader(out, 3);
-  writeInteger(out, 0);
-  writeInteger(out, LAST_SLOT);
-  writeArrayHeader(out, 4);
-  writeBulkText(out, host(call));
-  writeInteger(out, port(call));
-  writeBulkText(out, call.node.nodeId);
-  writeArrayHeader(out, 0);
+  const { cluster } = call.node;
+  const farewells = cluster?.farewells.next(cluster.nowUs) ?? [];
+  const ranges = slotRanges(topologyOf(call), farewells);
+  writeArrayHeader(out, ranges.length);
+  for (const { first, last, nodes: all } of ranges) {
+    writeArrayHeader(out, 2 + all.length);
+    writeInteger(out, first);
+    writeInteger(out, last);
+    for (const { host, port, id } of all) {
+      writeArrayHeader(out, 4);
+      writeBulkText(out, host);
+      writeInteger(out, port);
+      writeBulkText(out, id);
+      writeArrayHeader(out, 0);
+    }
+  }
 }
 
 function shards(call: Call): void {
+  const { out, version, node } = call;
+  const { map, nodes: known } = topologyOf(call);
+  writeArrayHeader(out, map.shards.length);
+  for (const { id, slotFirst, slotLast, primary, replicas: copies } of map.shards) {
+    writeMapHeader(out, 2, version);
+    writeBulkText(out, 'slots');
+    writeArrayHeader(out, 2);
+    writeInteger(out, slotFirst);
+    writeInteger(out, slotLast);
+    writeBulkText(out, 'nodes');
+    const all = (primary === null ? copies : [primary, ...copies])
+      .map((copy) => known.get(copy))
+      .filter((copy) => copy !== undefined);
+    writeArrayHeader(out, all.length);
+    for (const copy of all) {
+      const isOwn = copy.id === node.nodeId;
+      const offset = isOwn ? (node.cluster?.states.progressOf(id).offset ?? 0) : 0;
+      writeShardNode(call, copy, copy.id === primary, offset);
+    }
+  }
+}
+
+function writeShardNode(call: Call, node: TopologyNode, isPrimary: boolean, offset: number): void {
   const { out, version } = call;
-  writeArrayHeader(out, 1);
-  writeMapHeader(out, 2, version);
-  writeBulkText(out, 'slots');
-  writeArrayHeader(out, 2);
-  writeInteger(out, 0);
-  writeInteger(out, LAST_SLOT);
-  writeBulkText(out, 'nodes');
-  writeArrayHeader(out, 1);
   writeMapHeader(out, 7, version);
   for (const [field, value] of [
-    ['id', call.node.nodeId],
-    ['port', port(call)],
-    ['ip', host(call)],
-    ['endpoint', host(call)],
-    ['role', 'master'],
-    ['replication-offset', 0],
-    ['health', 'online'],
+    ['id', node.id],
+    ['port', node.port],
+    ['ip', node.host],
+    ['endpoint', node.host],
+    ['role', isPrimary ? 'master' : 'replica'],
+    ['replication-offset', offset],
+    ['health', node.state === 'down' ? 'fail' : 'online'],
   ] as const) {
     writeBulkText(out, field);
     if (typeof value === 'number') writeInteger(out, value);
@@ -64,28 +93,34 @@ function shards(call: Call): void {
 }
 
 function nodes(call: Call): void {
-  const at = `${host(call)}:${port(call)}@${port(call)}`;
-  const line = `${call.node.nodeId} ${at} myself,master - 0 0 1 connected 0-${LAST_SLOT}\n`;
-  writeVerbatim(call.out, 'txt', line, call.version);
+  writeVerbatim(call.out, 'txt', nodeLines(topologyOf(call)), call.version);
 }
 
 function info(call: Call): void {
-  const fields: ReadonlyArray<readonly [string, string | number]> = [
-    ['cluster_state', 'ok'],
-    ['cluster_slots_assigned', SLOT_COUNT],
-    ['cluster_slots_ok', SLOT_COUNT],
-    ['cluster_slots_pfail', 0],
-    ['cluster_slots_fail', 0],
-    ['cluster_known_nodes', 1],
-    ['cluster_size', 1],
-    ['cluster_current_epoch', 1],
-    ['cluster_my_epoch', 1],
-    ['cluster_stats_messages_sent', 0],
-    ['cluster_stats_messages_received', 0],
-    ['total_cluster_links_buffer_limit_exceeded', 0],
-  ];
+  const fields = infoFields(topologyOf(call));
   const text = fields.map(([name, value]) => `${name}:${value}\r\n`).join('');
   writeVerbatim(call.out, 'txt', text, call.version);
+}
+
+function links(call: Call): void {
+  const { out, version } = call;
+  const all = call.node.cluster?.replication.links() ?? [];
+  writeArrayHeader(out, all.length);
+  for (const { direction, node, sinceMs, bytesAllocated, bytesQueued } of all) {
+    writeMapHeader(out, 6, version);
+    for (const [field, value] of [
+      ['direction', direction],
+      ['node', node],
+      ['create-time', sinceMs],
+      ['events', bytesQueued > 0 ? 'rw' : 'r'],
+      ['send-buffer-allocated', bytesAllocated],
+      ['send-buffer-used', bytesQueued],
+    ] as const) {
+      writeBulkText(out, field);
+      if (typeof value === 'number') writeInteger(out, value);
+      else writeBulkText(out, value);
+    }
+  }
 }
 
 function keySlot(call: Call): void {
@@ -127,8 +162,13 @@ function getKeysInSlot(call: Call): void {
 }
 
 function replicas(call: Call): void {
-  if (call.text(2) === call.node.nodeId) writeArrayHeader(call.out, 0);
-  else call.fail(`ERR Unknown node ${call.quoted(2)}`);
+  const lines = replicaLines(topologyOf(call), call.text(2));
+  if (lines === undefined) {
+    call.fail(`ERR Unknown node ${call.quoted(2)}`);
+    return;
+  }
+  writeArrayHeader(call.out, lines.length);
+  for (const line of lines) writeBulkText(call.out, line);
 }
 
 const sub = subcommandsWith({ flags: ['stale'], complexity: 'O(1)', group });
@@ -222,7 +262,7 @@ const SUBCOMMANDS: readonly CommandSpec[] = [
     summary: 'Returns the links to other nodes; a node that stands alone has none.',
     syntax: '',
     since: '7.0.0',
-    run: (call) => writeArrayHeader(call.out, 0),
+    run: links,
   }),
   sub({
     name: 'replicas',

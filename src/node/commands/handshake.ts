@@ -1,110 +1,156 @@
 /** Who the client is, which protocol it speaks, and what it starts with: HELLO, AUTH and their kin. */
+import { DEFAULT_TENANT } from '../../cluster/index.ts';
 import {
+  REPLIES,
   writeArrayHeader,
   writeBulkText,
+  writeEncoded,
+  writeError,
   writeInteger,
   writeMapHeader,
   writeSimpleString,
   type RespVersion,
 } from '../../resp/index.ts';
+import type { OutputBuffer } from '../../runtime/index.ts';
 import type { Call } from '../call.ts';
 import type { CommandSpec } from '../command.ts';
 import { ERRORS } from '../errors.ts';
 import { INT32_MAX, INT32_MIN, parseInteger } from '../numbers.ts';
+import type { Session } from '../session.ts';
 import { REDIS_VERSION } from '../version.ts';
 
 const group = 'connection';
-
-/** What a client without a name of its own may call its tenant. */
-const DEFAULT_TENANT = 'default';
-
-const WRONG_PASS = 'WRONGPASS invalid username-password pair or user is disabled.';
 
 function auth(call: Call): void {
   if (call.count > 3) {
     call.fail(ERRORS.syntax);
     return;
   }
-  const { secret } = call.node.settings;
-  if (call.count === 2 && secret === '') {
+  if (call.count === 2 && !call.node.needsSecret()) {
     call.fail(
       'ERR AUTH <password> called without any password configured for the default user. ' +
         'Are you sure your configuration is correct?',
     );
     return;
   }
-  const tenant = call.count === 3 ? call.text(1) : DEFAULT_TENANT;
-  if (authenticate(call, tenant, call.copy(call.count - 1))) call.ok();
+  const user = call.count === 3 ? call.text(1) : DEFAULT_TENANT;
+  authenticate(call, user, call.copy(call.count - 1), (out) => writeEncoded(out, REPLIES.ok));
 }
 
-/** Puts the connection into the tenant, or replies with an error. */
-function authenticate(call: Call, tenant: string, given: Uint8Array): boolean {
-  const { secret } = call.node.settings;
-  const isRight =
-    tenant === DEFAULT_TENANT && (secret === '' || sameBytes(given, Buffer.from(secret)));
-  if (!isRight) {
-    call.fail(WRONG_PASS);
-    return false;
-  }
-  call.session.setAuthenticated(true);
-  return true;
+/**
+ * Puts the connection into a tenant and then calls `onSuccess`, or replies with an error. Where the
+ * secret takes a while to be checked, the client's next requests wait for it.
+ */
+function authenticate(
+  call: Call,
+  user: string,
+  secret: Uint8Array,
+  onSuccess: (out: OutputBuffer) => void,
+): void {
+  const { node, session } = call;
+  const isMuted = session.replyMode === 'off' || session.replyMode === 'skip-this';
+  let isLate = false;
+  let isDone = false;
+  node.authenticate(session, user, secret, (problem) => {
+    isDone = true;
+    if (!isLate) {
+      if (problem === undefined) onSuccess(call.out);
+      else call.fail(problem);
+      return;
+    }
+    if (problem !== undefined) node.countError(problem);
+    if (session.closed) return;
+    if (!isMuted) {
+      session.respond((out) => {
+        if (problem === undefined) onSuccess(out);
+        else writeError(out, problem);
+      });
+    }
+    session.wake();
+  });
+  if (!isDone) session.suspend();
+  isLate = true;
 }
 
-/** Takes the same time wherever the first difference is. */
-function sameBytes(given: Uint8Array, expected: Uint8Array): boolean {
-  let difference = given.length ^ expected.length;
-  for (let i = 0; i < given.length; i++) difference |= given[i] ^ expected[i % expected.length];
-  return difference === 0;
+interface Greeting {
+  /** What is wrong after the options that are understood. */
+  problem: string | undefined;
+  version: RespVersion;
+  user: string | undefined;
+  secret: Uint8Array;
+  clientName: string | undefined;
 }
 
 function hello(call: Call): void {
-  let version: RespVersion = call.session.version;
-  let at = 1;
-  if (call.count > 1) {
-    const wanted = parseInteger(call.bytes, call.starts[1], call.ends[1]);
-    if (Number.isNaN(wanted)) {
-      call.fail('ERR Protocol version is not an integer or out of range');
+  const greeting = parseHello(call);
+  const { node, session } = call;
+  const { user, secret, problem } = greeting;
+  const finish = (out: OutputBuffer): void => {
+    if (problem !== undefined) {
+      node.countError(problem);
+      writeError(out, problem);
       return;
     }
-    if (wanted !== 2 && wanted !== 3) {
-      call.fail('NOPROTO unsupported protocol version');
-      return;
-    }
-    version = wanted;
-    at = 2;
-  }
-  let clientName: string | undefined;
-  for (; at < call.count; at++) {
-    const left = call.count - at - 1;
-    if (call.is(at, 'auth') && left >= 2) {
-      if (!authenticate(call, call.text(at + 1), call.copy(at + 2))) return;
-      at += 2;
-    } else if (call.is(at, 'setname') && left >= 1) {
-      clientName = call.text(++at);
-      if (!isClientName(clientName)) {
-        call.fail(INVALID_CLIENT_NAME);
-        return;
-      }
-    } else {
-      call.fail(`ERR Syntax error in HELLO option '${call.quoted(at)}'`);
-      return;
-    }
-  }
-  if (!call.session.authenticated) {
+    if (greeting.clientName !== undefined) session.name = greeting.clientName;
+    session.version = greeting.version;
+    writeHello(out, session);
+  };
+  if (user !== undefined) {
+    authenticate(call, user, secret, finish);
+  } else if (problem !== undefined) {
+    call.fail(problem);
+  } else if (session.authenticated) {
+    finish(call.out);
+  } else {
     call.fail(
       'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO ' +
         '<proto> AUTH <user> <pass> option can be used to authenticate the client and select ' +
         'the RESP protocol version at the same time',
     );
-    return;
   }
-  if (clientName !== undefined) call.session.name = clientName;
-  call.session.version = version;
-  replyHello(call, version);
 }
 
-function replyHello(call: Call, version: RespVersion): void {
-  const { out } = call;
+/** What HELLO asks for, as far as it is understood. */
+function parseHello(call: Call): Greeting {
+  const greeting: Greeting = {
+    problem: undefined,
+    version: call.session.version,
+    user: undefined,
+    secret: new Uint8Array(0),
+    clientName: undefined,
+  };
+  if (call.count === 1) return greeting;
+  const wanted = parseInteger(call.bytes, call.starts[1], call.ends[1]);
+  if (Number.isNaN(wanted)) {
+    greeting.problem = 'ERR Protocol version is not an integer or out of range';
+    return greeting;
+  }
+  if (wanted !== 2 && wanted !== 3) {
+    greeting.problem = 'NOPROTO unsupported protocol version';
+    return greeting;
+  }
+  greeting.version = wanted;
+  for (let at = 2; at < call.count; at++) {
+    const left = call.count - at - 1;
+    if (call.is(at, 'auth') && left >= 2) {
+      greeting.user = call.text(at + 1);
+      greeting.secret = call.copy(at + 2);
+      at += 2;
+    } else if (call.is(at, 'setname') && left >= 1) {
+      greeting.clientName = call.text(++at);
+      if (!isClientName(greeting.clientName)) {
+        greeting.problem = INVALID_CLIENT_NAME;
+        return greeting;
+      }
+    } else {
+      greeting.problem = `ERR Syntax error in HELLO option '${call.quoted(at)}'`;
+      return greeting;
+    }
+  }
+  return greeting;
+}
+
+function writeHello(out: OutputBuffer, { id, version }: Session): void {
   writeMapHeader(out, 7, version);
   writeBulkText(out, 'server');
   writeBulkText(out, 'redis');
@@ -113,7 +159,7 @@ function replyHello(call: Call, version: RespVersion): void {
   writeBulkText(out, 'proto');
   writeInteger(out, version);
   writeBulkText(out, 'id');
-  writeInteger(out, call.session.id);
+  writeInteger(out, id);
   writeBulkText(out, 'mode');
   writeBulkText(out, 'cluster');
   writeBulkText(out, 'role');

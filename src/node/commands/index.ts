@@ -11,6 +11,7 @@ import { HANDSHAKE_COMMANDS } from './handshake.ts';
 import { INTROSPECTION_COMMANDS } from './introspection.ts';
 import { KEY_COMMANDS } from './keys.ts';
 import { KEYSPACE_COMMANDS } from './keyspace.ts';
+import { LATENCY_COMMANDS } from './latency.ts';
 import { LCS_COMMANDS } from './lcs.ts';
 import { MEMORY_COMMANDS } from './memory.ts';
 import { OBJECT_COMMANDS } from './object.ts';
@@ -35,6 +36,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...HANDSHAKE_COMMANDS,
   ...CLIENT_COMMANDS,
   ...SERVER_COMMANDS,
+  ...LATENCY_COMMANDS,
   ...CONFIG_COMMANDS,
   ...CLUSTER_COMMANDS,
   ...INTROSPECTION_COMMANDS,

@@ -1,15 +1,23 @@
 /** Keys, whatever is stored at them. */
+import { slotOfKey } from '../../cluster/index.ts';
 import {
   REPLIES,
   writeBulk,
   writeEncoded,
+  writeError,
   writeInteger,
+  writeNull,
   writeSimpleString,
 } from '../../resp/index.ts';
+import type { OutputBuffer } from '../../runtime/index.ts';
 import type { Call } from '../call.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { DUTY } from '../cluster/routing.ts';
 import type { CommandSpec } from '../command.ts';
 import { ERRORS } from '../errors.ts';
+import type { LongCommand } from '../long-commands.ts';
 import { INT32_MAX, INT32_MIN } from '../numbers.ts';
+import { KeyCollector, servedOnly, type KeyFilter } from './keyspace.ts';
 
 const group = 'generic';
 
@@ -110,19 +118,44 @@ function copy(call: Call): void {
   else if (duplicate(call, ref)) writeEncoded(call.out, REPLIES.one);
 }
 
+/** How often a random key is drawn anew where another node's was drawn. */
+const DRAWS_MAX = 1000;
+
 function randomkey(call: Call): void {
-  const ref = call.engine.randomRecord(call.domain);
-  if (ref === 0) {
-    call.null();
+  const isServed = servedOnly(call);
+  const { arena } = call.engine;
+  for (let draw = 0; draw < DRAWS_MAX; draw++) {
+    const ref = call.engine.randomRecord(call.domain);
+    if (ref === 0) {
+      call.null();
+      return;
+    }
+    const start = arena.keyStart(ref);
+    const end = start + arena.keyLength(ref);
+    if (isServed?.(arena.octets(ref), start, end) === false) continue;
+    writeBulk(call.out, arena.octets(ref), start, end);
     return;
   }
-  const { arena } = call.engine;
-  const start = arena.keyStart(ref);
-  writeBulk(call.out, arena.octets(ref), start, start + arena.keyLength(ref));
+  if (isServed !== undefined) firstKey(call, isServed);
+}
+
+/** Some key, where hardly any of those that are held is served. */
+function firstKey(call: Call, isServed: KeyFilter): void {
+  const { version } = call;
+  const collector = new KeyCollector(call, isServed, { countMax: 1 });
+  call.node.longCommands.start(call, {
+    step: () => collector.step(),
+    reply: (out) => {
+      if (collector.count === 0) writeNull(out, version);
+      else while (!collector.replyMore(out));
+    },
+  });
 }
 
 function dbsize(call: Call): void {
-  writeInteger(call.out, call.domain.items);
+  const { cluster } = call.node;
+  const isAll = cluster === undefined || call.session.readonlyMode;
+  writeInteger(call.out, isAll ? call.domain.items : cluster.itemsServed(call.domain));
 }
 
 /** All memory is given back at once, in time proportional to the segments: both modes are one. */
@@ -131,10 +164,67 @@ function flush(call: Call): void {
     call.fail(ERRORS.syntax);
     return;
   }
+  const { cluster } = call.node;
+  if (cluster !== undefined) {
+    call.node.longCommands.start(call, new ServedKeysRemoval(call, cluster));
+    return;
+  }
   call.node.changes += call.domain.items;
   call.engine.flush(call.domain);
   if (call.node.tracking.isUsed) call.node.tracking.invalidateAll(call.session);
   call.ok();
+}
+
+const SHARD_MOVES = 'TRYAGAIN a shard is on its way to another node, and its keys were left';
+
+/** Buckets of the index that one step looks into, and records that it removes, about. */
+const BUCKETS_A_STEP = 2000;
+const RECORDS_A_STEP = 500;
+
+/** Removes what this node is the primary of, one by one: its followers are told of each. */
+class ServedKeysRemoval implements LongCommand {
+  readonly #call: Pick<Call, 'node' | 'engine' | 'domain'>;
+  readonly #cluster: Cluster;
+  #cursor = 0;
+  /** Keys were left, since their shard is on its way to another node. */
+  #hasLeftSome = false;
+
+  constructor({ node, engine, domain }: Call, cluster: Cluster) {
+    this.#call = { node, engine, domain };
+    this.#cluster = cluster;
+  }
+
+  step(): boolean {
+    const { engine, domain } = this.#call;
+    let records = 0;
+    for (let buckets = 0; buckets < BUCKETS_A_STEP && records < RECORDS_A_STEP; buckets++) {
+      const refs: number[] = [];
+      this.#cursor = engine.scan(domain, this.#cursor, (ref) => refs.push(ref));
+      for (const ref of refs) this.#remove(ref);
+      records += refs.length;
+      if (this.#cursor === 0) return true;
+    }
+    return false;
+  }
+
+  reply(out: OutputBuffer): void {
+    if (this.#hasLeftSome) writeError(out, SHARD_MOVES);
+    else writeEncoded(out, REPLIES.ok);
+  }
+
+  #remove(ref: number): void {
+    const { node, engine, domain } = this.#call;
+    const { arena } = engine;
+    const octets = arena.octets(ref);
+    const start = arena.keyStart(ref);
+    const end = start + arena.keyLength(ref);
+    const duty = this.#cluster.routing.dutyOf(slotOfKey(octets, start, end));
+    if (duty === DUTY.frozen) this.#hasLeftSome = true;
+    if (duty !== DUTY.primary) return;
+    const key = octets.slice(start, end);
+    engine.remove(domain, ref);
+    node.keyChanged(domain, key, 0, key.length, undefined);
+  }
 }
 
 const first = { first: 1, last: 1, step: 1 };

@@ -13,6 +13,9 @@ const group = 'generic';
 /** Buckets of the index, about as many as keys, that one step looks into. */
 const BUCKETS_A_STEP = 4096;
 const BYTES_A_STEP = 256 * 1024;
+/** What is sent of a long reply in one go. */
+const PART_BYTES = 64 * 1024;
+const NO_BYTES = new Uint8Array(0);
 /** What one `SCAN` looks into at most, whatever its COUNT. */
 const SCAN_BUCKETS_MAX = 10_000;
 const SCAN_COUNT_DEFAULT = 10;
@@ -24,24 +27,33 @@ interface CollectorOptions {
   isCountOnly?: boolean;
 }
 
+export type KeyFilter = (octets: Uint8Array, start: number, end: number) => boolean;
+
+/** Leaves out what this node holds for other primaries; undefined: there is nothing to leave out. */
+export function servedOnly({ node, session }: Call): KeyFilter | undefined {
+  const { cluster } = node;
+  if (cluster === undefined || session.readonlyMode || !cluster.routing.holdsReplicas) {
+    return undefined;
+  }
+  return (octets, start, end) => cluster.isPrimaryOfKey(octets, start, end);
+}
+
 /** Collects keys step by step; `accepts` says which. */
 export class KeyCollector implements LongCommand {
   count = 0;
   readonly #engine: Engine;
   readonly #domain: Domain;
-  readonly #accepts: (octets: Uint8Array, start: number, end: number) => boolean;
+  readonly #accepts: KeyFilter;
   readonly #countMax: number;
   readonly #isCountOnly: boolean;
-  /** The keys as they are replied. */
+  /** The keys as they are replied: full parts, and what is being filled. */
+  readonly #parts: Uint8Array[] = [];
   readonly #keys = new OutputBuffer(1024);
+  #partsReplied = 0;
   #cursor = 0;
   #bytesVisited = 0;
 
-  constructor(
-    call: Call,
-    accepts: (octets: Uint8Array, start: number, end: number) => boolean,
-    options: CollectorOptions = {},
-  ) {
+  constructor(call: Call, accepts: KeyFilter, options: CollectorOptions = {}) {
     this.#engine = call.engine;
     this.#domain = call.domain;
     this.#accepts = accepts;
@@ -61,7 +73,18 @@ export class KeyCollector implements LongCommand {
 
   reply(out: OutputBuffer): void {
     writeArrayHeader(out, this.count);
+  }
+
+  /** Part by part: a copy of millions of keys at once would take long. */
+  replyMore(out: OutputBuffer): boolean {
+    if (this.#partsReplied < this.#parts.length) {
+      const part = this.#parts[this.#partsReplied];
+      this.#parts[this.#partsReplied++] = NO_BYTES;
+      out.append(part, 0, part.length);
+      return false;
+    }
     out.append(this.#keys.bytes, 0, this.#keys.length);
+    return true;
   }
 
   readonly #visit = (ref: number): void => {
@@ -72,12 +95,22 @@ export class KeyCollector implements LongCommand {
     this.#bytesVisited += end - start;
     if (this.count >= this.#countMax || !this.#accepts(octets, start, end)) return;
     this.count++;
-    if (!this.#isCountOnly) writeBulk(this.#keys, octets, start, end);
+    if (this.#isCountOnly) return;
+    writeBulk(this.#keys, octets, start, end);
+    if (this.#keys.length < PART_BYTES) return;
+    this.#parts.push(this.#keys.bytes.slice(0, this.#keys.length));
+    this.#keys.clear();
   };
 }
 
 function keys(call: Call): void {
-  call.node.longCommands.start(call, new KeyCollector(call, globMatcher(call.copy(1))));
+  const matches = globMatcher(call.copy(1));
+  const isServed = servedOnly(call);
+  const accepts: KeyFilter =
+    isServed === undefined
+      ? matches
+      : (octets, start, end) => matches(octets, start, end) && isServed(octets, start, end);
+  call.node.longCommands.start(call, new KeyCollector(call, accepts));
 }
 
 function scan(call: Call): void {
@@ -132,6 +165,7 @@ function parseScanOptions(call: Call): ScanOptions | undefined {
 function replyScan(call: Call, from: number, options: ScanOptions): void {
   const { arena } = call.engine;
   const found: number[] = [];
+  const isServed = servedOnly(call);
   const bucketsMax = Math.min(SCAN_BUCKETS_MAX, options.count * 10);
   let cursor = from;
   let buckets = 0;
@@ -142,6 +176,7 @@ function replyScan(call: Call, from: number, options: ScanOptions): void {
       const start = arena.keyStart(ref);
       const end = start + arena.keyLength(ref);
       if (options.wantsNone) return;
+      if (isServed?.(arena.octets(ref), start, end) === false) return;
       if (options.matches?.(arena.octets(ref), start, end) === false) return;
       found.push(ref);
     });

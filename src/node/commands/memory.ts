@@ -4,9 +4,10 @@ import {
   writeDouble,
   writeInteger,
   writeMapHeader,
+  writeSimpleString,
   writeVerbatim,
 } from '../../resp/index.ts';
-import type { MemoryReport } from '../../engine/index.ts';
+import { TURN_BYTES, type MemoryReport } from '../../engine/index.ts';
 import type { Call } from '../call.ts';
 import type { CommandSpec } from '../command.ts';
 import { ERRORS } from '../errors.ts';
@@ -102,13 +103,17 @@ function diagnosis(report: MemoryReport, call: Call): string {
   return words.length === 0 ? 'Nothing is wrong with the memory.' : words.join('\n');
 }
 
-/** Cleans as much as the housekeeping does in a second. */
-function purge(call: Call): void {
-  call.engine.maintain(PURGE_BYTES);
-  call.ok();
-}
+const PURGE_TURNS_MAX = 256;
 
-const PURGE_BYTES = 4 * 1024 * 1024;
+/** Does what housekeeping would do in the next second, or all that there is. */
+function purge(call: Call): void {
+  const { engine } = call;
+  let turns = 0;
+  call.node.longCommands.start(call, {
+    step: () => engine.maintain(TURN_BYTES) === 'done' || ++turns >= PURGE_TURNS_MAX,
+    reply: (out) => writeSimpleString(out, 'OK'),
+  });
+}
 
 const SUBCOMMANDS: readonly CommandSpec[] = [
   {

@@ -26,7 +26,7 @@ function encoding(call: Call, ref: number): string {
 }
 
 function frequency(call: Call, ref: number): void {
-  const estimate = call.engine.frequency(call.domain, ref);
+  const estimate = call.domain.policy.frequency(ref);
   if (estimate !== undefined) writeInteger(call.out, estimate);
   else call.fail(`ERR the policy '${call.domain.policyName}' keeps no access frequency`);
 }
@@ -74,7 +74,7 @@ const SUBCOMMANDS: readonly CommandSpec[] = [
     complexity: 'O(1)',
     syntax: 'key',
     run: (call) =>
-      withRecord(call, (ref) => writeInteger(call.out, call.engine.idleSeconds(call.domain, ref))),
+      withRecord(call, (ref) => writeInteger(call.out, call.domain.policy.idleSeconds(ref))),
   },
   {
     name: 'refcount',

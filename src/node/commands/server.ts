@@ -4,11 +4,10 @@ import {
   writeBulk,
   writeBulkText,
   writeInteger,
-  writeMapHeader,
   writeVerbatim,
 } from '../../resp/index.ts';
 import type { Call } from '../call.ts';
-import type { Command, CommandSpec } from '../command.ts';
+import type { CommandSpec } from '../command.ts';
 import { describeNode } from '../info.ts';
 import { parseInteger } from '../numbers.ts';
 import { container, subcommandsWith } from './container.ts';
@@ -17,7 +16,7 @@ const group = 'server';
 
 function info(call: Call): void {
   const asked = Array.from({ length: call.count - 1 }, (_, index) => call.word(index + 1));
-  writeVerbatim(call.out, 'txt', describeNode(call.node, asked), call.version);
+  writeVerbatim(call.out, 'txt', describeNode(call.node, call.domain, asked), call.version);
 }
 
 function time(call: Call): void {
@@ -62,44 +61,6 @@ function slowlogReset(call: Call): void {
   call.ok();
 }
 
-/** Nothing is monitored as a latency event: what a command takes is in the slow log. */
-function latencyReset(call: Call): void {
-  writeInteger(call.out, 0);
-}
-
-function latencyDoctor(call: Call): void {
-  const text =
-    'Latency events are not recorded by this node. Commands that take long are in SLOWLOG GET; ' +
-    'the time that each command takes is in INFO commandstats.\n';
-  writeVerbatim(call.out, 'txt', text, call.version);
-}
-
-/** Redis' histogram shape; each command has one bucket, the mean of its timed calls. */
-function latencyHistogram(call: Call): void {
-  const asked = new Set<string>();
-  for (let i = 2; i < call.count; i++) asked.add(call.word(i));
-  const timed = call.node.table
-    .all()
-    .filter((command) => command.timedCalls > 0 && (asked.size === 0 || isAsked(command, asked)));
-  const { out, version } = call;
-  writeMapHeader(out, timed.length, version);
-  for (const command of timed) {
-    writeBulkText(out, command.fullName);
-    writeMapHeader(out, 2, version);
-    writeBulkText(out, 'calls');
-    writeInteger(out, command.calls);
-    writeBulkText(out, 'histogram_usec');
-    writeMapHeader(out, 1, version);
-    const meanUs = Math.max(1, command.timedUs / command.timedCalls);
-    writeInteger(out, 2 ** Math.ceil(Math.log2(meanUs)));
-    writeInteger(out, command.calls);
-  }
-}
-
-function isAsked(command: Command, asked: ReadonlySet<string>): boolean {
-  return asked.has(command.fullName) || asked.has(command.fullName.split('|')[0]);
-}
-
 function wait(call: Call): void {
   const replicas = parseInteger(call.bytes, call.starts[1], call.ends[1]);
   const timeoutMs = parseInteger(call.bytes, call.starts[2], call.ends[2]);
@@ -109,23 +70,35 @@ function wait(call: Call): void {
     call.fail('ERR timeout is not an integer or out of range');
   } else if (timeoutMs < 0) {
     call.fail('ERR timeout is negative');
-  } else if (replicas <= 0) {
-    writeInteger(call.out, 0);
   } else {
-    waitInVain(call, timeoutMs);
+    awaitReplicas(call, replicas, timeoutMs);
   }
 }
 
-/** There is no replica that could confirm: the answer comes with the timeout; 0 is none. */
-function waitInVain(call: Call, timeoutMs: number): void {
+/** A node that stands alone has no replica that could confirm: the answer comes with the timeout. */
+function awaitReplicas(call: Call, count: number, timeoutMs: number): void {
   const { node, session } = call;
-  session.suspend();
-  if (timeoutMs === 0) return;
-  node.runtime.timers.after(timeoutMs, () => {
+  let isHere = true;
+  const answer = (replicas: number): void => {
+    if (isHere) {
+      writeInteger(call.out, replicas);
+      return;
+    }
     if (session.closed) return;
-    session.respond((out) => writeInteger(out, 0));
+    session.respond((out) => writeInteger(out, replicas));
     session.wake();
-  });
+  };
+  let isAnswered = false;
+  const once = (replicas: number): void => {
+    if (!isAnswered) answer(replicas);
+    isAnswered = true;
+  };
+  const { durability } = node.cluster ?? {};
+  if (durability !== undefined) durability.wait(session.writes, count, timeoutMs, once);
+  else if (count <= 0) once(0);
+  else if (timeoutMs > 0) node.runtime.timers.after(timeoutMs, () => once(0));
+  isHere = false;
+  if (!isAnswered) session.suspend();
 }
 
 const admin = subcommandsWith({
@@ -135,13 +108,7 @@ const admin = subcommandsWith({
   group,
 });
 
-const latencyFlags: CommandSpec['flags'] = ['admin', 'noscript', 'loading', 'stale'];
 const allNodesSucceed = ['request_policy:all_nodes', 'response_policy:all_succeeded'];
-const allNodesDiffer = [
-  'nondeterministic_output',
-  'request_policy:all_nodes',
-  'response_policy:special',
-];
 
 const SLOWLOG: readonly CommandSpec[] = [
   admin({
@@ -167,54 +134,6 @@ const SLOWLOG: readonly CommandSpec[] = [
     summary: 'Empties the slow log.',
     syntax: '',
     run: slowlogReset,
-  }),
-];
-
-const LATENCY: readonly CommandSpec[] = [
-  admin({
-    name: 'latest',
-    arity: 2,
-    flags: latencyFlags,
-    tips: allNodesDiffer,
-    summary: 'Returns no events: none are recorded.',
-    syntax: '',
-    run: (call) => writeArrayHeader(call.out, 0),
-  }),
-  admin({
-    name: 'history',
-    arity: 3,
-    flags: latencyFlags,
-    tips: allNodesDiffer,
-    summary: 'Returns no events: none are recorded.',
-    syntax: 'event',
-    run: (call) => writeArrayHeader(call.out, 0),
-  }),
-  admin({
-    name: 'reset',
-    arity: -2,
-    flags: latencyFlags,
-    tips: allNodesSucceed,
-    summary: 'Forgets events: there are none.',
-    syntax: '[event [event ...]]',
-    run: latencyReset,
-  }),
-  admin({
-    name: 'doctor',
-    arity: 2,
-    flags: latencyFlags,
-    tips: allNodesDiffer,
-    summary: 'Says where to look for what takes long.',
-    syntax: '',
-    run: latencyDoctor,
-  }),
-  admin({
-    name: 'histogram',
-    arity: -2,
-    flags: latencyFlags,
-    tips: allNodesDiffer,
-    summary: 'Returns what commands take.',
-    syntax: '[command [command ...]]',
-    run: latencyHistogram,
   }),
 ];
 
@@ -265,14 +184,5 @@ export const SERVER_COMMANDS: readonly CommandSpec[] = [
       since: '2.2.12',
     },
     SLOWLOG,
-  ),
-  container(
-    {
-      name: 'latency',
-      group,
-      summary: 'What concerns the time that commands take.',
-      since: '2.8.13',
-    },
-    LATENCY,
   ),
 ];

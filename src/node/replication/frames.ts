@@ -1,0 +1,163 @@
+/**
+ * What two nodes say to each other about shards, on a connection that the follower opens. Both
+ * sides send RESP arrays; the last element is a checksum of all others, since what one node tells
+ * another becomes its data.
+ *
+ * Follower to source:
+ *
+ *     HELLO version cluster node token       who it is
+ *     FOLLOW shard epoch at-epoch at-offset  wants the stream of the shard's primary of `epoch`
+ *     CLEARED shard copy                     is empty now, and takes the copy
+ *     ACK (shard epoch offset copy)…         has applied all before `offset`; the copy it began with
+ *     UNFOLLOW shard
+ *
+ * Source to follower:
+ *
+ *     WELCOME version node
+ *     STREAM shard epoch offset (epoch offset)…   goes on at `offset`; then the history's parts
+ *     COPY shard epoch copy                       must begin anew: clear, then say CLEARED
+ *     ITEMS shard copy effects                    of the copy
+ *     COPIED shard copy offset                    whole once all before `offset` is applied
+ *     DATA shard epoch offset effects             of the stream
+ *     TICK (shard epoch offset copied total)…     the stream's end now, after all sent before
+ *     REFUSED shard words
+ *
+ * Anything that does not check ends the connection.
+ */
+import { crc32 } from 'node:zlib';
+import {
+  ARGUMENT_BYTES_CEILING,
+  INCOMPLETE,
+  REQUEST,
+  type RequestParser,
+  RequestReader,
+  writeArrayHeader,
+  writeBulk,
+  writeBulkText,
+} from '../../resp/index.ts';
+import { asShardId, SLOT_COUNT, type ShardId } from '../../cluster/index.ts';
+import type { OutputBuffer } from '../../runtime/index.ts';
+import { parseSmallInteger } from '../numbers.ts';
+
+export const REPLICATION_VERSION = 1;
+
+/** Memory follows what has arrived, not what was declared. */
+export const FRAME_BYTES_MAX = ARGUMENT_BYTES_CEILING;
+/** With its key a value must fit into a frame. */
+export const REPLICATED_VALUE_BYTES_MAX = ARGUMENT_BYTES_CEILING / 2;
+
+const ARGUMENT_COUNT_MAX = 64 * 1024;
+const CHECKSUM_CHARACTERS = 8;
+
+export type FrameArgument = string | number | Uint8Array;
+
+/** Appends a frame. */
+export function writeFrame(out: OutputBuffer, args: readonly FrameArgument[]): void {
+  writeArrayHeader(out, args.length + 1);
+  let checksum = args.length;
+  for (const arg of args) {
+    if (typeof arg === 'object') {
+      writeBulk(out, arg);
+      checksum = crc32(arg, checksum);
+    } else {
+      const text = String(arg);
+      writeBulkText(out, text);
+      checksum = crc32(text, checksum);
+    }
+  }
+  writeBulkText(out, checksumText(checksum));
+}
+
+function checksumText(checksum: number): string {
+  return checksum.toString(16).padStart(CHECKSUM_CHARACTERS, '0');
+}
+
+/** A frame that has arrived; good until the handler returns. */
+export class Frame {
+  readonly #request: RequestParser;
+
+  constructor(request: RequestParser) {
+    this.#request = request;
+  }
+
+  /** Without the checksum. */
+  get count(): number {
+    return this.#request.argumentCount - 1;
+  }
+
+  get name(): string {
+    return this.text(0);
+  }
+
+  text(index: number): string {
+    return Buffer.from(this.bytes(index)).toString('utf8');
+  }
+
+  /** A view, not a copy. Empty where there is no such argument. */
+  bytes(index: number): Uint8Array {
+    if (index >= this.count) return new Uint8Array(0);
+    const { argumentBytes, starts, ends } = this.#request;
+    return argumentBytes.subarray(starts[index], ends[index]);
+  }
+
+  /** A whole number that is not negative; NaN where the argument is none, or is missing. */
+  number(index: number): number {
+    if (index >= this.count) return NaN;
+    const { argumentBytes, starts, ends } = this.#request;
+    const value = parseSmallInteger(argumentBytes, starts[index], ends[index]);
+    return value >= 0 ? value : NaN;
+  }
+
+  /** Undefined where the argument is no shard's number. */
+  shard(index: number): ShardId | undefined {
+    const number = this.number(index);
+    return number < SLOT_COUNT ? asShardId(number) : undefined;
+  }
+
+  get isIntact(): boolean {
+    const { count } = this;
+    if (count < 1) return false;
+    let checksum = count;
+    for (let index = 0; index < count; index++) checksum = crc32(this.bytes(index), checksum);
+    const { argumentBytes, starts, ends } = this.#request;
+    const said = argumentBytes.subarray(starts[count], ends[count]);
+    return Buffer.from(said).toString('latin1') === checksumText(checksum);
+  }
+}
+
+/** Takes frames out of a connection's bytes. */
+export class FrameReader {
+  readonly #reader: RequestReader;
+  readonly #frame: Frame;
+  readonly #onFrame: (frame: Frame) => string | undefined;
+
+  /**
+   * @param frameBytesMax of one frame
+   * @param onFrame gives words where the frame makes no sense
+   */
+  constructor(frameBytesMax: number, onFrame: (frame: Frame) => string | undefined) {
+    this.#reader = new RequestReader({
+      argumentCountMax: ARGUMENT_COUNT_MAX,
+      argumentBytesMax: frameBytesMax,
+      requestBytesMax: frameBytesMax,
+      lineBytesMax: 1024,
+    });
+    this.#frame = new Frame(this.#reader.request);
+    this.#onFrame = onFrame;
+  }
+
+  /** @returns why the connection is of no more use; undefined where it is */
+  push(bytes: Uint8Array, start: number, end: number): string | undefined {
+    this.#reader.push(bytes, start, end);
+    for (;;) {
+      const code = this.#reader.next();
+      if (code === INCOMPLETE) break;
+      if (code !== REQUEST) return this.#reader.request.errorText;
+      if (!this.#frame.isIntact) return 'a frame was altered on its way, or is none';
+      const words = this.#onFrame(this.#frame);
+      if (words !== undefined) return words;
+    }
+    this.#reader.finish();
+    return undefined;
+  }
+}
