@@ -65,6 +65,7 @@ function bodyArbitrary(
   const peer = fc.constantFrom(...names, '@leader', '@follower');
   const pairs = names.flatMap((a) => names.filter((b) => b !== a).map((b) => `${a}>${b}`));
   const links = fc.subarray(pairs, { minLength: Math.min(1, pairs.length) });
+  const millionths = fc.integer({ min: 0, max: 999_999 });
   switch (kind) {
     case 'cut':
       return fc.record({ kind: fc.constant(kind), atMs, links, forMs });
@@ -111,9 +112,15 @@ function bodyArbitrary(
       return fc.record({ kind: fc.constant(kind), atMs, peer, call, times });
     }
     case 'bitRot': {
-      const atMillionths = fc.integer({ min: 0, max: 999_999 });
+      const atMillionths = millionths;
       const bit = fc.integer({ min: 0, max: 7 });
       return fc.record({ kind: fc.constant(kind), atMs, peer, atMillionths, bit });
+    }
+    case 'phantomWrite':
+      return fc.record({ kind: fc.constant(kind), atMs, peer, atMillionths: millionths });
+    case 'misdirectedWrite': {
+      const places = { atMillionths: millionths, toMillionths: millionths };
+      return fc.record({ kind: fc.constant(kind), atMs, peer, ...places });
     }
   }
 }

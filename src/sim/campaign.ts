@@ -85,19 +85,23 @@ export interface JunitSuite {
   readonly seconds: number;
 }
 
-/** Campaigns as a JUnit file: a case a seed that failed, a case a point missed, one for the rest. */
-export function junit(suites: readonly JunitSuite[]): string {
+/**
+ * Campaigns as a JUnit file: a case a seed that failed, a case a point missed where all are
+ * required, one for the rest.
+ */
+export function junit(suites: readonly JunitSuite[], requiresPoints: boolean): string {
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     '<testsuites>',
-    ...suites.flatMap(suiteLines),
+    ...suites.flatMap((suite) => suiteLines(suite, requiresPoints)),
     '</testsuites>',
     '',
   ].join('\n');
 }
 
-function suiteLines({ target, campaign, seconds }: JunitSuite): string[] {
-  const { failures, missed, seeds } = campaign;
+function suiteLines({ target, campaign, seconds }: JunitSuite, requiresPoints: boolean): string[] {
+  const { failures, seeds } = campaign;
+  const missed = requiresPoints ? campaign.missed : [];
   const open = (name: string): string =>
     `    <testcase classname="sim.${escape(target)}" name="${escape(name)}"`;
   const failed = (name: string, type: string, message: string): string =>

@@ -122,7 +122,7 @@ class Stretch {
 
   #grow(length: number): void {
     if (length <= this.bytes.length) return;
-    const grown = new Uint8Array(Math.max(length, this.bytes.length * 2, SECTOR_BYTES * 8));
+    const grown = new Uint8Array(Math.max(length, this.bytes.length * 2, SECTOR_BYTES * 2));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
   }
@@ -133,6 +133,8 @@ export class SimFile {
   /** Before the truncations since the last sync, oldest first. */
   #earlier: Stretch[] = [];
   #present: Stretch;
+  /** Where the last append in this life of the machine began. */
+  #lastAppendAt = 0;
 
   constructor(content: Uint8Array = new Uint8Array(0)) {
     this.#present = new Stretch(content.slice(), content.length);
@@ -148,7 +150,9 @@ export class SimFile {
   }
 
   append(bytes: Uint8Array): void {
-    if (bytes.length > 0) this.#present.append(bytes);
+    if (bytes.length === 0) return;
+    this.#lastAppendAt = this.length;
+    this.#present.append(bytes);
   }
 
   /** @throws {SystemError} `EINVAL` when the file is shorter: a log is cut, never stretched. */
@@ -156,6 +160,7 @@ export class SimFile {
     if (length === this.length) return;
     if (length > this.length)
       throw new SystemError('EINVAL', 'EINVAL: truncate to a longer length');
+    this.#lastAppendAt = Math.min(this.#lastAppendAt, length);
     this.#earlier.push(this.#present);
     this.#present = this.#present.cut(length);
   }
@@ -177,6 +182,21 @@ export class SimFile {
   flipBit(offset: number, bit: number): void {
     invariant(offset < this.length, 'the byte to flip lies in the file');
     this.#present.bytes[offset] ^= 1 << (bit & 7);
+  }
+
+  /**
+   * Whole sectors before the last append, where all is synced. To lose one of them shows, since
+   * what was written after it is there; that the last append is missing, no file can tell.
+   */
+  get settledSectors(): number {
+    const isSynced = this.#earlier.length === 0 && this.#present.dirty.size === 0;
+    return isSynced ? Math.floor(this.#lastAppendAt / SECTOR_BYTES) : 0;
+  }
+
+  /** What was in the sector is gone, synced or not: it holds `content`, or zeros. */
+  setSector(sector: number, content: Uint8Array = ZERO_SECTOR): void {
+    invariant(sector < this.settledSectors, 'the sector is a settled one');
+    this.#present.bytes.set(content, sector * SECTOR_BYTES);
   }
 
   /** The content after a power failure. */

@@ -282,6 +282,27 @@ describe('calls', () => {
     );
   });
 
+  test('lose a write or put it elsewhere, but never the last one, and only once all is synced', () => {
+    const { disk, file, wait } = makeDiskWithFile(600);
+    wait((done) => file.append(filled(1000, 0x32), done));
+    expect(disk.settledSectors).toEqual([]);
+    wait(file.sync);
+    expect(disk.settledSectors).toEqual([{ path: 'a', sector: 0 }]);
+    wait((done) => file.append(filled(10, 0x33), done));
+    wait(file.sync);
+    const [first, second, third] = disk.settledSectors;
+    expect(disk.settledSectors).toHaveLength(3);
+    disk.misdirectWrite(second, third);
+    disk.loseWrite(first);
+    const bytes = wait<Uint8Array>((done) => disk.read('a', 0, 2000, done));
+    expect(bytes.subarray(0, 1024).every((byte) => byte === 0)).toBe(true);
+    expect(Buffer.from(bytes.subarray(1024)).toString('latin1')).toBe(
+      `${'1'.repeat(88)}${'2'.repeat(424)}${'2'.repeat(64)}${'3'.repeat(10)}`,
+    );
+    disk.crash(() => 0);
+    expect(disk.image().files.get('a')).toEqual(bytes);
+  });
+
   test('lock a file against everyone until it is released or the process has ended', () => {
     const { disk, outcome, wait } = makeDisk();
     const take = (): string | undefined =>

@@ -9,7 +9,7 @@
 import { invariant, SystemError } from '../runtime/index.ts';
 import type { AppendFile, Disk, Done, FileLock } from '../runtime/index.ts';
 import { everyChoice } from './crash-states.ts';
-import { FileTree } from './disk-files.ts';
+import { FileTree, SECTOR_BYTES } from './disk-files.ts';
 import type { Choose, DiskImage, SimFile } from './disk-files.ts';
 
 export type DiskCallKind =
@@ -57,6 +57,12 @@ export interface SimDiskOptions {
   readonly image?: DiskImage;
   /** Appends that would exceed it write what fits and fail with `ENOSPC`. No bound by default. */
   readonly capacityBytes?: number;
+}
+
+export interface SectorAddress {
+  readonly path: string;
+  /** From the file's beginning, of `SECTOR_BYTES` each. */
+  readonly sector: number;
 }
 
 const OUTCOME_DEFAULT: DiskOutcome = { delayUs: 100 };
@@ -172,6 +178,28 @@ export class SimDisk implements Disk {
     if (content === undefined || offset >= content.length) return false;
     this.#tree.file(path).flipBit(offset, bit);
     return true;
+  }
+
+  /** Those whose loss can be noticed, in the order of paths. */
+  get settledSectors(): SectorAddress[] {
+    const addresses: SectorAddress[] = [];
+    for (const path of this.#tree.image().files.keys()) {
+      const count = this.#tree.file(path).settledSectors;
+      for (let sector = 0; sector < count; sector += 1) addresses.push({ path, sector });
+    }
+    return addresses;
+  }
+
+  /** A write that was acknowledged and never made: the sector is as it was before. */
+  loseWrite({ path, sector }: SectorAddress): void {
+    this.#tree.file(path).setSector(sector);
+  }
+
+  /** A write that went elsewhere: `to` holds it, and the sector that it was meant for is as before. */
+  misdirectWrite(meant: SectorAddress, to: SectorAddress): void {
+    const content = this.#tree.file(meant.path).read(meant.sector * SECTOR_BYTES, SECTOR_BYTES);
+    this.#tree.file(meant.path).setSector(meant.sector);
+    this.#tree.file(to.path).setSector(to.sector, content);
   }
 
   get bytesUsed(): number {

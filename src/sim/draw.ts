@@ -26,6 +26,8 @@ export interface FaultProfile {
 type Shape =
   | FaultKind
   | 'cutOffAndStalled'
+  | 'cutOffAndNextCrashes'
+  | 'longPause'
   | 'rotAndCrash'
   | 'split'
   | 'oneWaySplit'
@@ -37,19 +39,21 @@ type Shape =
 
 const SHAPES_OF: Readonly<Record<FaultKind, readonly Shape[]>> = {
   cut: ['split', 'oneWaySplit', 'bridge', 'flapping', 'swizzle'],
-  isolate: ['isolate', 'isolate', 'cutOffAndStalled'],
+  isolate: ['isolate', 'isolate', 'cutOffAndStalled', 'cutOffAndNextCrashes'],
   slowLinks: ['slowLinks'],
   reset: ['reset'],
   halfOpen: ['halfOpen'],
   crash: ['crash', 'crash', 'zoneCrash', 'rollingCrash'],
   wipe: ['wipe'],
-  pause: ['pause'],
+  pause: ['pause', 'longPause'],
   slow: ['slow'],
   clock: ['clock'],
   diskError: ['diskError'],
   diskFull: ['diskFull'],
   diskStall: ['diskStall'],
   bitRot: ['rotAndCrash'],
+  phantomWrite: ['phantomWrite'],
+  misdirectedWrite: ['misdirectedWrite'],
 };
 
 /** Ids of the faults that one shape becomes are next to each other. */
@@ -182,6 +186,17 @@ function drawShape(shape: Shape, draws: Draws, profile: FaultProfile): Fault[] {
         { ...when, kind: 'isolate', peer, direction: 'both', forMs },
         { ...when, kind: 'diskStall', peer, forMs: draws.between(1, forMs) },
       ];
+    case 'cutOffAndNextCrashes': {
+      // Comes back with what nobody else has, to a group that has lost its leader again.
+      const longMs = draws.between(Math.ceil(profile.lengthMsMax / 6), profile.lengthMsMax);
+      const crash = { how: 'kill', unsynced: 'keep', effects: 0 } as const;
+      const crashMs = Math.max(0, when.atMs + longMs - draws.between(0, 50));
+      const restartMs = draws.between(300, 3000);
+      return [
+        { ...when, kind: 'isolate', peer: '@leader', direction: 'both', forMs: longMs },
+        { ...when, kind: 'crash', peers: ['@leader'], ...crash, atMs: crashMs, restartMs },
+      ];
+    }
     case 'isolate': {
       const direction = draws.pick(['both', 'both', 'in', 'out'] as const);
       return [{ ...when, kind: 'isolate', peer, direction, forMs }];
@@ -217,6 +232,10 @@ function drawShape(shape: Shape, draws: Draws, profile: FaultProfile): Fault[] {
       return [{ ...when, kind: 'wipe', peer, restartMs: draws.between(0, 2000) }];
     case 'pause':
       return [{ ...when, kind: 'pause', peer, forMs }];
+    case 'longPause': {
+      const longMs = draws.between(Math.ceil(profile.lengthMsMax / 4), profile.lengthMsMax);
+      return [{ ...when, kind: 'pause', peer: '@leader', forMs: longMs }];
+    }
     case 'slow':
       return [{ ...when, kind: 'slow', peer, callbackUs: draws.between(100, 5000), forMs }];
     case 'clock': {
@@ -234,15 +253,34 @@ function drawShape(shape: Shape, draws: Draws, profile: FaultProfile): Fault[] {
       return [{ ...when, kind: shape, peer, forMs }];
     case 'bitRot':
     case 'rotAndCrash': {
-      // What has rotted is seen when it is read.
-      const rotten = draws.pick(names);
       const atMillionths = draws.between(0, 999_999);
-      return [
-        { ...when, kind: 'bitRot', peer: rotten, atMillionths, bit: draws.below(8) },
-        { ...when, kind: 'crash', atMs: when.atMs + 1, peers: [rotten], ...drawCrash(draws) },
-      ];
+      return damaged(draws, names, when, { kind: 'bitRot', atMillionths, bit: draws.below(8) });
+    }
+    case 'phantomWrite':
+      return damaged(draws, names, when, { kind: shape, atMillionths: draws.between(0, 999_999) });
+    case 'misdirectedWrite': {
+      const [atMillionths, toMillionths] = [draws.between(0, 999_999), draws.between(0, 999_999)];
+      return damaged(draws, names, when, { kind: shape, atMillionths, toMillionths });
     }
   }
+}
+
+type Damage = Extract<Fault, { kind: 'bitRot' | 'phantomWrite' | 'misdirectedWrite' }>;
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+type When = Pick<Fault, 'id' | 'atMs' | 'on' | 'nth'>;
+
+/** What a disk has lost is seen when it is read: at the next start. */
+function damaged(
+  draws: Draws,
+  names: readonly string[],
+  when: When,
+  damage: DistributiveOmit<Damage, keyof When | 'peer'>,
+): Fault[] {
+  const peer = draws.pick(names);
+  return [
+    { ...when, ...damage, peer },
+    { ...when, kind: 'crash', atMs: when.atMs + 1, peers: [peer], ...drawCrash(draws) },
+  ];
 }
 
 /** Mostly short, sometimes as long as may be. */

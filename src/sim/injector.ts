@@ -1,6 +1,6 @@
 /** Carries out the faults of a scenario, and takes them all back when the world is to heal. */
 import { invariant } from '../runtime/index.ts';
-import type { DiskCall, DiskOutcome } from './disk.ts';
+import type { DiskCall, DiskOutcome, SectorAddress } from './disk.ts';
 import { latencyUs } from './latency.ts';
 import type { Link } from './network.ts';
 import type { SimProcess } from './process.ts';
@@ -19,6 +19,8 @@ export interface InjectorOptions {
   readonly faults: readonly Fault[];
   readonly disk: DiskSettings;
   readonly leader: () => SimProcess | undefined;
+  /** Told of each process that is cut off, just before. */
+  readonly onCutOff: (process: SimProcess) => void;
 }
 
 export class Injector {
@@ -138,6 +140,7 @@ export class Injector {
       case 'isolate': {
         const process = resolve(fault.peer);
         if (process === undefined) return undefined;
+        this.#options.onCutOff(process);
         this.#cutFor(this.#linksOf(process, fault.direction), fault.forMs);
         return `${process.name} is isolated (${fault.direction}) for ${fault.forMs} ms`;
       }
@@ -158,6 +161,8 @@ export class Injector {
       case 'diskFull':
       case 'diskStall':
       case 'bitRot':
+      case 'phantomWrite':
+      case 'misdirectedWrite':
         return this.#performOnPeer(fault, resolve(fault.peer));
     }
   }
@@ -201,6 +206,20 @@ export class Injector {
         return `the disk of ${name} stalls for ${fault.forMs} ms`;
       case 'bitRot':
         return this.#rot(process, fault.atMillionths, fault.bit);
+      case 'phantomWrite': {
+        const lost = settledSector(process, fault.atMillionths);
+        if (lost === undefined) return undefined;
+        process.disk.loseWrite(lost);
+        return `the disk of ${name} has never written ${lost.path} sector ${lost.sector}`;
+      }
+      case 'misdirectedWrite': {
+        const meant = settledSector(process, fault.atMillionths);
+        const to = settledSector(process, fault.toMillionths);
+        if (meant === undefined || to === undefined) return undefined;
+        process.disk.misdirectWrite(meant, to);
+        const words = `${meant.path} sector ${meant.sector} at ${to.path} sector ${to.sector}`;
+        return `the disk of ${name} has written ${words}`;
+      }
     }
   }
 
@@ -338,4 +357,9 @@ export class Injector {
     }
     return trouble;
   }
+}
+
+function settledSector({ disk }: SimProcess, atMillionths: number): SectorAddress | undefined {
+  const sectors = disk.settledSectors;
+  return sectors[Math.floor((sectors.length * atMillionths) / 1_000_000)];
 }

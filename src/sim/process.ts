@@ -5,13 +5,17 @@
  * Death may come at any effect: once dead, the code that still runs in the callback under way has
  * no effect on the world any more, and no callback of that life is called again.
  */
-import { invariant } from '../runtime/index.ts';
-import type { Log, Random, Runtime, Timers } from '../runtime/index.ts';
+import { scryptSync } from 'node:crypto';
+import { invariant, SystemError } from '../runtime/index.ts';
+import type { Crypto, Log, Random, Runtime, Timers } from '../runtime/index.ts';
 import { SimClock, type ClockSettings } from './clock.ts';
 import { chooseBy, type CrashMode } from './crash-states.ts';
 import { SimDisk, type DiskCall, type DiskOutcome } from './disk.ts';
 import type { SimEvent } from './event-queue.ts';
 import type { Simulation } from './simulation.ts';
+
+/** What scrypt takes for each unit of its cost: about 30 ms at N = 16,384, r = 8. */
+const SCRYPT_US = 0.25;
 
 /** Starts the program under test; called anew in each life. */
 export type Program = (runtime: Runtime) => void;
@@ -125,6 +129,7 @@ export class SimProcess {
   resume(): void {
     if (this.#status !== 'paused') return;
     this.#status = 'running';
+    this.#shuffleBacklog();
     if (this.#backlog.length > 0) this.#drainLater();
   }
 
@@ -176,6 +181,15 @@ export class SimProcess {
     });
   }
 
+  /** Requests come over connections of their own: some of the time they are seen before all else. */
+  #shuffleBacklog(): void {
+    const stream = this.#simulation.stream('resume');
+    if (!stream.chance([1, 2], this.id, this.#simulation.queue.nowUs)) return;
+    const isRequest = ({ what }: { readonly what: string }): boolean => what === 'request';
+    const others = this.#backlog.filter((each) => !isRequest(each));
+    this.#backlog = [...this.#backlog.filter(isRequest), ...others];
+  }
+
   #end(): void {
     this.#status = 'down';
     this.#backlog = [];
@@ -192,6 +206,7 @@ export class SimProcess {
       random: this.#makeRandom(life),
       network: network.portOf(this),
       disk: this.disk,
+      crypto: this.#makeCrypto(),
       log: this.#makeLog(),
     };
   }
@@ -223,6 +238,25 @@ export class SimProcess {
         const bytes = new Uint8Array(length);
         for (let i = 0; i < length; i += 1) bytes[i] = uint32() >>> 24;
         return bytes;
+      },
+    };
+  }
+
+  /** The real function, in the time that it would take about. */
+  #makeCrypto(): Crypto {
+    return {
+      scrypt: (secret, salt, length, cost, done) => {
+        const { N, r, p } = cost;
+        let key = new Uint8Array(0);
+        let error: SystemError | undefined;
+        try {
+          const memory = { maxmem: 256 * N * r };
+          key = new Uint8Array(scryptSync(secret, salt, length, { N, r, p, ...memory }));
+        } catch (cause) {
+          error = new SystemError('EINVAL', cause instanceof Error ? cause.message : 'bad cost');
+        }
+        const delayUs = Math.ceil(N * r * p * SCRYPT_US);
+        this.schedule(delayUs, 'scrypt', () => done(error, key));
       },
     };
   }

@@ -27,18 +27,18 @@ test('transitions stand in columns, one a peer, and what happened to the world a
 
 test('a report says the oracle, the violation, what led to it, and how to see it again', () => {
   const world = copyWorld('ackBeforeSync');
-  const scenario = world.draw(203);
+  const scenario = world.draw(461);
   const report = reportFailure(scenario, runScenario(world, scenario), { replay: 'REPLAY IT' });
   expect(report).toContain('oracle    kept\n');
   expect(report).toMatch(/violated {2}write \d+ of \d+ was acknowledged, p1 has nothing\n/);
-  expect(report).toContain('seed 203: 3 peers, 20 operations');
+  expect(report).toContain('seed 461: 2 peers, 20 operations');
   expect(report).toMatch(/ ╪ fault \d+: the disk of p1 stalls/);
   expect(report.endsWith('replay    REPLAY IT')).toBe(true);
 });
 
 test('a campaign adds up to the same whatever the order of its seeds', () => {
   const world = copyWorld('ackBeforeSync');
-  const seeds = [203, 1, 461, 2];
+  const seeds = [461, 1, 380, 2];
   const results = seeds.map((seed) => seedResult(runScenario(world, world.draw(seed))));
   const sum = (list: typeof results) => {
     const campaign = new Campaign(['never']);
@@ -47,7 +47,7 @@ test('a campaign adds up to the same whatever the order of its seeds', () => {
     return { failures, points, injected, missed, steps };
   };
   expect(sum(results)).toEqual(sum(results.toReversed()));
-  expect(sum(results).failures.map(({ seed }) => seed)).toEqual([203, 461]);
+  expect(sum(results).failures.map(({ seed }) => seed)).toEqual([380, 461]);
   expect(sum(results).missed).toEqual(['never']);
   expect(sum(results).points.find(([name]) => name === 'toy: finished')?.[1].firstSeed).toBe(1);
 });
@@ -57,7 +57,7 @@ test('a JUnit file has a case for each failure and each point that was missed', 
   const base = { traceHash: '', steps: 1, virtualUs: 1, points: [], injected: [] } as const;
   campaign.add({ ...base, seed: 1, failure: undefined });
   campaign.add({ ...base, seed: 2, failure: { oracle: 'o', sentence: 'x < "y"', timeUs: 1 } });
-  expect(junit([{ target: 'copy', campaign, seconds: 2 }])).toMatchInlineSnapshot(`
+  expect(junit([{ target: 'copy', campaign, seconds: 2 }], true)).toMatchInlineSnapshot(`
     "<?xml version="1.0" encoding="UTF-8"?>
     <testsuites>
       <testsuite name="sim copy" tests="3" failures="2" time="2">

@@ -75,6 +75,7 @@ class Run<Options, Op extends ScenarioOperation> {
       faults: scenario.faults,
       disk: scenario.disk,
       leader: () => this.#subject.leader(),
+      onCutOff: (process) => this.#subject.cutOff?.(process),
     });
     this.#subject = world.build(simulation, scenario, {
       addPeer: (name, program) => this.#addPeer(name, program),

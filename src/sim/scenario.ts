@@ -142,6 +142,22 @@ const FAULTS = [
     atMillionths: count.max(999_999),
     bit: count.max(7),
   }),
+  /** A write that the disk has acknowledged, and never made. */
+  z.strictObject({
+    ...when,
+    kind: z.literal('phantomWrite'),
+    peer: selector,
+    /** Which of the sectors whose loss can be noticed, in millionths. */
+    atMillionths: count.max(999_999),
+  }),
+  /** A write that went to the place of another one. */
+  z.strictObject({
+    ...when,
+    kind: z.literal('misdirectedWrite'),
+    peer: selector,
+    atMillionths: count.max(999_999),
+    toMillionths: count.max(999_999),
+  }),
 ] as const;
 
 const fault = z.discriminatedUnion('kind', FAULTS);

@@ -48,6 +48,8 @@ export interface Subject extends Observer {
   isReady(): boolean;
   /** Who is meant by `@leader`. */
   leader(): SimProcess | undefined;
+  /** A fault is about to cut a process off: a moment to give it something to do. */
+  cutOff?(process: SimProcess): void;
   /** Faults are over: processes outside `core` stay as they are, for ever. */
   healed(core: readonly SimProcess[]): void;
   /** The processes of a set that suffices to make progress. */
