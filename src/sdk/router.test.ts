@@ -113,6 +113,33 @@ describe('a router, in a simulated world', () => {
     expect(caller.router.redirections).toBe(0);
   });
 
+  test.each([
+    ['says that it serves nothing now', '-CLUSTERDOWN The cluster is down\r\n'],
+    ['does not answer', ''],
+  ])('learns from others who has taken over for a node that %s', (_, words) => {
+    let isCutOff = false;
+    const { program } = scripted(
+      ([name], port) => {
+        if (name === 'CLUSTER') return allSlotsAt(port === 7400 || !isCutOff ? 7400 : 7401);
+        return port === 7400 && isCutOff ? words : `:${port}\r\n`;
+      },
+      { ports: [7400, 7401] },
+    );
+    for (let seed = 1; seed <= 10; seed++) {
+      isCutOff = false;
+      const world = createWorld({ program, seed });
+      const caller = new Caller(world, { seeds: ['node:7400', 'node:7401'] });
+      world.run(1_500);
+      isCutOff = true;
+      const lost = caller.call(['GET', 'k']);
+      world.run(600);
+      expect(lost.result).toBeInstanceOf(Error);
+      const after = caller.call(['GET', 'k']);
+      world.run(5);
+      expect(after.result).toBe(7401);
+    }
+  });
+
   test('closes the connections to nodes that serve nothing any more', () => {
     let owner = 7400;
     const { seen, program } = scripted(

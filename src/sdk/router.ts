@@ -2,8 +2,11 @@
  * Brings each call to the node that serves its key's slot: keeps a link to every node in use,
  * learns from any node who serves what, and follows nodes that send a call elsewhere.
  *
- * A node that redirects tells of one slot; the whole map is read anew behind it, and also when a
- * node is lost: by one request at a time, and at most once a second, however many calls fail.
+ * A node that redirects tells of one slot; the whole map is read anew behind it, at most once a
+ * second. It is also read when a node is lost, does not answer in time, or says that it serves
+ * nothing now: then four times a second, since a failover takes about one, and from others first,
+ * since a node that is cut off from its cluster knows the old map only. By one request at a time,
+ * however many calls fail.
  */
 import { CachectlError, slotOfKey } from '../cluster/index.ts';
 import { type Reply, ReplyError } from '../resp/index.ts';
@@ -16,6 +19,9 @@ import { Topology, readMoved } from './topology.ts';
 /** A call that is sent on more often runs in a circle. */
 const REDIRECTIONS_MAX = 5;
 const REFRESH_GAP_MS = 1_000;
+const REFRESH_GAP_TROUBLE_MS = 250;
+/** For so long a node that gave trouble is asked for the map only after all others. */
+const DOUBT_US = 5_000_000;
 
 const encoder = new TextEncoder();
 const keyBytes = new Uint8Array(1024);
@@ -26,6 +32,9 @@ export class Router {
   readonly #topology = new Topology();
   readonly #links = new Map<string, Link>();
   #refreshTimer: Timer | undefined;
+  #refreshDueUs = Infinity;
+  /** When each node last gave trouble. */
+  readonly #doubtedUs = new Map<string, number>();
   #isRefreshing = false;
   #refreshedUs = -Infinity;
   #isClosed = false;
@@ -83,7 +92,7 @@ export class Router {
     if (this.#isClosed) {
       reject(new CachectlError('ERR_CACHECTL_CLOSED', 'the client has been closed'));
     } else if (node === undefined) {
-      this.#refreshSoon();
+      this.#refreshSoon(REFRESH_GAP_TROUBLE_MS);
       reject(new CachectlError('ERR_CACHECTL_CONNECT', 'no node serves the slot of this key'));
     } else {
       this.#submit(node, args, deadlineUs, REDIRECTIONS_MAX, resolve, reject);
@@ -130,15 +139,20 @@ export class Router {
       }
       const moved = readMoved(reply, node);
       if (moved === undefined || redirectionsLeft === 0) {
+        if (reply.code === 'CLUSTERDOWN') this.#doubt(node);
         reject(errorOf(reply, node));
         return;
       }
       this.redirections++;
       this.#topology.move(moved.slot, moved.node);
-      this.#refreshSoon();
+      this.#refreshSoon(REFRESH_GAP_MS);
       this.#submit(moved.node, args, deadlineUs, redirectionsLeft - 1, resolve, reject);
     };
-    this.#linkTo(node).submit(new Call(args, deadlineUs, onReply, reject));
+    const onError = (error: CachectlError): void => {
+      if (error.code === 'ERR_CACHECTL_TIMEOUT') this.#doubt(node);
+      reject(error);
+    };
+    this.#linkTo(node).submit(new Call(args, deadlineUs, onReply, onError));
   }
 
   #nodeOf(key: Argument): Address | undefined {
@@ -152,26 +166,43 @@ export class Router {
   }
 
   #linkTo(node: Address): Link {
-    const name = `${node.host}:${node.port}`;
+    const name = nameOf(node);
     const known = this.#links.get(name);
     if (known !== undefined) return known;
     const { credentials, connectTimeoutMs, callsPerNodeMax: callsMax } = this.#settings;
     const settings = { credentials, connectTimeoutMs, callsMax };
-    const link = new Link(this.#runtime, node, settings, () => this.#refreshSoon());
+    const link = new Link(this.#runtime, node, settings, () => this.#doubt(node));
     this.#links.set(name, link);
     return link;
   }
 
-  #refreshSoon(): void {
-    if (this.#isClosed || this.#isRefreshing || this.#refreshTimer !== undefined) return;
-    const sinceMs = (this.#runtime.clock.monotonicUs() - this.#refreshedUs) / 1000;
-    this.#refreshTimer = this.#runtime.timers.after(Math.max(0, REFRESH_GAP_MS - sinceMs), () => {
+  #doubt(node: Address): void {
+    this.#doubtedUs.set(nameOf(node), this.#runtime.clock.monotonicUs());
+    this.#refreshSoon(REFRESH_GAP_TROUBLE_MS);
+  }
+
+  #refreshSoon(gapMs: number): void {
+    if (this.#isClosed || this.#isRefreshing) return;
+    const nowUs = this.#runtime.clock.monotonicUs();
+    const dueUs = Math.max(nowUs, this.#refreshedUs + gapMs * 1000);
+    if (this.#refreshTimer !== undefined && this.#refreshDueUs <= dueUs) return;
+    this.#refreshTimer?.cancel();
+    this.#refreshDueUs = dueUs;
+    this.#refreshTimer = this.#runtime.timers.after(Math.ceil((dueUs - nowUs) / 1000), () => {
       this.#refreshTimer = undefined;
       this.#isRefreshing = true;
-      const nodes = [...this.#topology.nodes, ...this.#settings.seeds];
-      const first = this.#runtime.random.uint32() % nodes.length;
-      this.#refreshFrom([...nodes.slice(first), ...nodes.slice(0, first)]);
+      this.#refreshFrom(this.#inOrderOfTrust());
     });
+  }
+
+  #inOrderOfTrust(): Address[] {
+    const nodes = [...this.#topology.nodes, ...this.#settings.seeds];
+    const first = this.#runtime.random.uint32() % nodes.length;
+    const doubtedSinceUs = this.#runtime.clock.monotonicUs() - DOUBT_US;
+    const isDoubted = (node: Address): boolean =>
+      (this.#doubtedUs.get(nameOf(node)) ?? -Infinity) >= doubtedSinceUs;
+    const turned = [...nodes.slice(first), ...nodes.slice(0, first)];
+    return [...turned.filter((node) => !isDoubted(node)), ...turned.filter(isDoubted)];
   }
 
   /** Asks one node after the other, until one answers. */
@@ -213,7 +244,10 @@ export class Router {
   #learn(reply: Reply, asked: Address): boolean {
     if (reply instanceof ReplyError) this.#topology.setAlone(asked);
     else if (!this.#topology.setSlots(reply, asked)) return false;
-    const inUse = new Set(this.#topology.nodes.map((node) => `${node.host}:${node.port}`));
+    const inUse = new Set(this.#topology.nodes.map(nameOf));
+    for (const name of this.#doubtedUs.keys()) {
+      if (!inUse.has(name) && !this.#links.has(name)) this.#doubtedUs.delete(name);
+    }
     for (const [name, link] of this.#links) {
       if (inUse.has(name) || link.callsUnderWay > 0) continue;
       link.close();
@@ -226,6 +260,10 @@ export class Router {
     for (const link of this.#links.values()) link.close();
     this.#links.clear();
   }
+}
+
+function nameOf({ host, port }: Address): string {
+  return `${host}:${port}`;
 }
 
 /** What does not know of clusters serves all slots itself. */

@@ -1,4 +1,7 @@
-import { CachectlError } from '../../cluster/index.ts';
+import { Flags } from '@oclif/core';
+import { CachectlError } from '../../cluster/errors.ts';
+
+export const yesFlag = Flags.boolean({ char: 'y', summary: 'Do not ask: it is meant.' });
 
 /**
  * Asks before something is destroyed. `--yes` answers; where nobody can be asked, the operation is
@@ -17,6 +20,7 @@ export async function confirmOrRefuse(question: string, flags: { yes: boolean })
     throw new CachectlError('ERR_CACHECTL_REFUSED', 'not confirmed, so nothing was done');
 }
 
-function canPrompt(): boolean {
+/** Whether there is somebody to ask. */
+export function canPrompt(): boolean {
   return process.stdin.isTTY && process.stderr.isTTY && process.env['CI'] === undefined;
 }

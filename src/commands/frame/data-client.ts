@@ -1,5 +1,5 @@
 /** How commands that read and write data reach a cache: the settings, and a client of the SDK. */
-import { CachectlError } from '../../cluster/index.ts';
+import { CachectlError } from '../../cluster/errors.ts';
 import type { CacheClient } from '../../sdk/index.ts';
 import { address, duration, word } from './kinds.ts';
 import { type Values, readSettings, setting } from './settings.ts';

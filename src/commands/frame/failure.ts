@@ -1,7 +1,7 @@
 /** Turns whatever was thrown into the one kind of error that is shown, and shows it. */
 import { styleText } from 'node:util';
 import { Errors } from '@oclif/core';
-import { CachectlError, ERRORS } from '../../cluster/index.ts';
+import { CachectlError, ERRORS } from '../../cluster/errors.ts';
 import { SystemError } from '../../runtime/index.ts';
 
 /** oclif puts its own words around what a flag's parser has thrown. */

@@ -1,5 +1,5 @@
 import { CommandHelp, Help } from '@oclif/core';
-import { EXIT_MEANINGS } from '../../cluster/index.ts';
+import { EXIT_MEANINGS } from '../../cluster/errors.ts';
 
 /** oclif's help with the examples first: that is what most people came for. */
 class ExamplesFirst extends CommandHelp {
@@ -11,7 +11,9 @@ class ExamplesFirst extends CommandHelp {
 }
 
 const EXAMPLES = [
-  ['cachectl dev', 'a cache to try things on'],
+  ['cachectl dev', 'a whole cluster to try things on'],
+  ['cachectl status', 'how the cluster is'],
+  ['cachectl tenant create shop --max-memory 64mb', 'give somebody a share of it'],
   ['cachectl node start --memory 4gb', 'a node that serves until it is stopped'],
   ['cachectl kv set greeting hello', 'write a key, and read it with kv get'],
   ['cachectl bench --against 127.0.0.1:6379', 'measure it beside another server'],

@@ -1,61 +1,10 @@
 /** The kinds of value that settings and flags have: how each is read, written and described. */
-import {
-  ADDRESS_FORM,
-  CachectlError,
-  DURATION_FORM,
-  SIZE_FORM,
-  formatDuration,
-  formatSize,
-  parseAddress,
-  parseDurationMs,
-  parseSize,
-} from '../../cluster/index.ts';
+import { CachectlError } from '../../cluster/errors.ts';
+import { ADDRESS_FORM, parseAddress } from '../../cluster/quantities.ts';
+import type { Kind } from '../../cluster/setting-kinds.ts';
 import type { Address } from '../../runtime/index.ts';
 
-export interface Kind<T> {
-  /** For the help: `<size>`. */
-  readonly label: string;
-  /** What is taken, in words that follow 'which is not'. */
-  readonly form: string;
-  readonly range?: Range;
-  parse(text: string): T | undefined;
-  format(value: T): string;
-}
-
-export interface Range {
-  readonly min?: number;
-  readonly max?: number;
-}
-
-function ranged(kind: Kind<number>, { min = 0, max = Infinity }: Range): Kind<number> {
-  const least = min > 0 ? ` of at least ${kind.format(min)}` : '';
-  const most = max < Infinity ? `${least ? ' and' : ' of'} at most ${kind.format(max)}` : '';
-  return {
-    ...kind,
-    range: { min, max },
-    form: kind.form + least + most,
-    parse: (text) => {
-      const value = kind.parse(text);
-      return value !== undefined && value >= min && value <= max ? value : undefined;
-    },
-  };
-}
-
-/** Bytes. */
-export const size = (range: Range = {}): Kind<number> =>
-  ranged({ label: '<size>', form: SIZE_FORM, parse: parseSize, format: formatSize }, range);
-
-/** Milliseconds; 0 for none. */
-export const duration = (range: Range = {}): Kind<number> => {
-  const parse = (text: string) => (text === '0' ? 0 : parseDurationMs(text));
-  const format = (durationMs: number) => (durationMs === 0 ? '0' : formatDuration(durationMs));
-  return ranged({ label: '<duration>', form: DURATION_FORM, parse, format }, range);
-};
-
-export const count = (range: Range = {}): Kind<number> => {
-  const parse = (text: string) => (/^-?\d{1,15}$/.test(text) ? Number(text) : undefined);
-  return ranged({ label: '<count>', form: 'a whole number', parse, format: String }, range);
-};
+export { count, duration, size, type Kind, type Range } from '../../cluster/setting-kinds.ts';
 
 export const choice = <T extends string>(values: readonly T[]): Kind<T> => ({
   label: values.join('|'),
@@ -76,6 +25,18 @@ export const address: Kind<Address> = {
   form: ADDRESS_FORM,
   parse: parseAddress,
   format: ({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`),
+};
+
+/** One or more, with commas between them. */
+export const addresses: Kind<readonly Address[]> = {
+  label: '<host:port,…>',
+  form: `${ADDRESS_FORM}, or several with commas between them`,
+  parse: (text) => {
+    const all = text.split(',').map((part) => parseAddress(part));
+    const found = all.filter((each) => each !== undefined);
+    return found.length === all.length ? found : undefined;
+  },
+  format: (all) => all.map((each) => address.format(each)).join(','),
 };
 
 /** @param shown the value, unless it is a secret. */

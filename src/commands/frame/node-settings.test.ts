@@ -1,7 +1,10 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { LIVE_SETTINGS } from '../../cluster/index.ts';
+import { KEY_LENGTH_MAX, VALUE_LENGTH_MAX } from '../../engine/index.ts';
 import { NODE_SETTINGS } from '../../node/index.ts';
+import { REQUEST_BYTES_CEILING } from '../../resp/index.ts';
 import { nodeOptionsOf, nodeSettings } from './node-settings.ts';
 import { runNode } from './running-node.ts';
 import { readSettings } from './settings.ts';
@@ -31,6 +34,50 @@ const edges = Object.entries(nodeSettings).flatMap(([name, { kind }]): Edge[] =>
     [name, 'min', textOf(min)],
     [name, 'max', textOf(max)],
   ];
+});
+
+describe('a node of a cluster', () => {
+  const optionsOf = (flags: Readonly<Record<string, string>>) =>
+    nodeOptionsOf(readSettings(nodeSettings, { flags, environment: {}, file: undefined }), '1.2.3');
+  const given = { meta: '10.0.0.1:7500,[::1]:7501', name: 'n1' };
+
+  test('knows its meta peers, and how others reach it', () => {
+    const { cluster } = optionsOf({ ...given, listen: '10.0.0.9:7400', zone: 'b', weight: '3' });
+    expect(cluster).toMatchObject({
+      meta: [
+        { host: '10.0.0.1', port: 7500 },
+        { host: '::1', port: 7501 },
+      ],
+      ...{ name: 'n1', zone: 'b', weight: 3, announceHost: '10.0.0.9', version: '1.2.3' },
+    });
+    expect(optionsOf({}).cluster).toBeUndefined();
+  });
+
+  test.each([
+    ['no name', { meta: given.meta }, '--name'],
+    ['a name that a cluster cannot have', { ...given, name: 'N.1' }, '--name'],
+    ['no address for others', { ...given, listen: '0.0.0.0:7400' }, '--announce-host'],
+    ['a meta peer without a port', { ...given, meta: '10.0.0.1' }, '--meta'],
+  ])('is refused with %s', (_, flags, named) => {
+    expect(() => optionsOf(flags)).toThrow(named);
+  });
+
+  test('takes limits from the cluster, by the names of flags, and nothing else', () => {
+    const settingsOf = optionsOf(given).cluster?.settingsOf;
+    expect(settingsOf?.({ 'max-clients': 7, 'max-value-size': '2mb' })).toEqual({
+      settings: { clientsMax: 7, valueBytesMax: 2 * 1024 ** 2 },
+      problems: [],
+    });
+    const { settings, problems } = settingsOf?.({ 'max-clients': 0, listen: 'x', nope: 1 }) ?? {};
+    expect(settings).toEqual({});
+    expect(problems).toHaveLength(3);
+  });
+});
+
+test('what a cluster allows at most is what engine and codec can bear', () => {
+  expect(LIVE_SETTINGS['max-value-size'].range?.max).toBe(VALUE_LENGTH_MAX);
+  expect(LIVE_SETTINGS['max-key-size'].range?.max).toBe(KEY_LENGTH_MAX);
+  expect(LIVE_SETTINGS['max-request-size'].range?.max).toBe(REQUEST_BYTES_CEILING);
 });
 
 describe('what is allowed is allowed: a node serves at both ends of every range', () => {

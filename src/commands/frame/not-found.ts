@@ -1,5 +1,6 @@
 import type { Hook } from '@oclif/core';
-import { CachectlError, suggest } from '../../cluster/index.ts';
+import { CachectlError } from '../../cluster/errors.ts';
+import { suggest } from '../../cluster/suggest.ts';
 
 /** Says which command was probably meant. Asks nothing: scripts mistype too. */
 const hook: Hook.CommandNotFound = ({ id, config }) => {

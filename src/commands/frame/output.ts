@@ -3,7 +3,7 @@
  * to stderr, and in `json` and `yaml` every outcome has the same envelope.
  */
 import { stripVTControlCharacters } from 'node:util';
-import { ERRORS, type CachectlError } from '../../cluster/index.ts';
+import { ERRORS, type CachectlError } from '../../cluster/errors.ts';
 
 export const OUTPUT_FORMATS = ['table', 'wide', 'json', 'yaml', 'name'] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
@@ -35,7 +35,12 @@ export interface Envelope {
   readonly kind: string;
   readonly data: unknown;
   readonly warnings: readonly string[];
-  readonly error: { code: string; message: string; hint: string } | null;
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly hint: string;
+    readonly details?: Readonly<Record<string, unknown>>;
+  } | null;
 }
 
 function envelopeOf(report: Report, warnings: readonly string[]): Envelope {
@@ -49,14 +54,15 @@ function envelopeOf(report: Report, warnings: readonly string[]): Envelope {
 }
 
 export function envelopeOfError(error: CachectlError, warnings: readonly string[]): Envelope {
-  const { code, message } = error;
+  const { code, message, details } = error;
   const hint = error.hint ?? ERRORS[code].remedy;
+  const more = details === undefined ? {} : { details };
   return {
     apiVersion: 'cachectl/v1',
     kind: 'Error',
     data: null,
     warnings,
-    error: { code, message, hint },
+    error: { code, message, hint, ...more },
   };
 }
 
@@ -87,7 +93,8 @@ export async function serialize(envelope: Envelope, format: 'json' | 'yaml'): Pr
 
 const GAP = '  ';
 
-function table(columns: readonly Column[], rows: readonly Row[], wide: boolean): string {
+/** Lines, each with its end. */
+export function table(columns: readonly Column[], rows: readonly Row[], wide: boolean): string {
   const shown = columns.flatMap((column, at) => (column.wide && !wide ? [] : [{ column, at }]));
   const lines = [
     shown.map(({ column }) => column.title.toUpperCase()),

@@ -1,8 +1,7 @@
-import { CachectlError } from '../../cluster/index.ts';
 import { CacheNode, type NodeOptions, type ProcessFacts } from '../../node/index.ts';
-import type { SystemError } from '../../runtime/index.ts';
+import type { Address, Network, Runtime } from '../../runtime/index.ts';
 import { createRuntime, type LogOptions } from '../../runtime/node/index.ts';
-import { address } from './kinds.ts';
+import { listenError } from './listen-error.ts';
 
 /** How long clients have to take what is already on its way to them. */
 const DRAIN_MS = 5000;
@@ -15,29 +14,39 @@ export interface RunningNode {
   stop(): Promise<void>;
 }
 
-/** @throws {CachectlError} `ERR_CACHECTL_LISTEN` */
-export async function runNode(options: NodeOptions, log: LogOptions): Promise<RunningNode> {
-  const node = new CacheNode(createRuntime({ log }), options, processFacts);
+/**
+ * @param network where it is not to be the process's own
+ * @throws {CachectlError} `ERR_CACHECTL_LISTEN`
+ */
+export async function runNode(
+  options: NodeOptions,
+  log: LogOptions,
+  network?: Network,
+): Promise<RunningNode> {
+  const runtime = createRuntime(network === undefined ? { log } : { log, network });
+  await tryAddress(runtime, options.listen);
+  const node = new CacheNode(runtime, options, processFacts);
   await new Promise<void>((resolve, reject) => {
     node.start((error) => {
       if (error === undefined) resolve();
-      else reject(listenError(options, error));
+      else reject(listenError(options.listen, error));
     });
   });
   return { node, stop: () => stop(node) };
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the port is in use',
-  EADDRNOTAVAIL: 'this machine has no such address',
-  EACCES: 'that is not allowed to this user',
-  ENOTFOUND: 'no such host',
-};
-
-function listenError(options: NodeOptions, cause: SystemError): CachectlError {
-  const reason = REASONS[cause.code] ?? cause.message;
-  const message = `cannot listen on ${address.format(options.listen)}: ${reason}`;
-  return new CachectlError('ERR_CACHECTL_LISTEN', message, { cause });
+/**
+ * Listens for a moment, before the node reserves its memory: a process that ends right after that is
+ * one of a dozen in which Node 26 never comes to its end.
+ */
+function tryAddress(runtime: Runtime, listen: Address): Promise<void> {
+  return new Promise((resolve, reject) => {
+    runtime.network.listen(listen, {
+      onListening: (listener) => listener.close(resolve),
+      onConnection: (connection) => connection.destroy(),
+      onError: (error) => reject(listenError(listen, error)),
+    });
+  });
 }
 
 async function stop(node: CacheNode): Promise<void> {

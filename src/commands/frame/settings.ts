@@ -6,7 +6,8 @@
 import { readFileSync } from 'node:fs';
 import { Flags, type Interfaces } from '@oclif/core';
 import { LineCounter, isMap, isScalar, parseDocument } from 'yaml';
-import { CachectlError, suggest } from '../../cluster/index.ts';
+import { CachectlError } from '../../cluster/errors.ts';
+import { suggest } from '../../cluster/suggest.ts';
 import { badValue, type Kind } from './kinds.ts';
 
 export interface Setting<T, Default extends T | undefined = T | undefined> {

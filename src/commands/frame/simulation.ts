@@ -51,7 +51,7 @@ export async function simulateTargets(
   return {
     report: reportOf(outcomes),
     hasFailed,
-    junit: junit(outcomes),
+    junit: junit(outcomes, options.requiresPoints),
   };
 }
 

@@ -1,4 +1,4 @@
-import { EXIT } from '../../cluster/index.ts';
+import { EXIT } from '../../cluster/errors.ts';
 
 /**
  * A launcher and its child may both pass on one Ctrl-C. What comes later than this is a second
@@ -6,7 +6,10 @@ import { EXIT } from '../../cluster/index.ts';
  */
 const SAME_SIGNAL_MS = 250;
 
-/** Resolves at the first SIGINT or SIGTERM. A second one ends the process at once, with 130. */
+/**
+ * Resolves at the first SIGINT or SIGTERM, or when the process is gone that started this one as its
+ * part. A second signal ends the process at once, with 130.
+ */
 export function untilStopped(): Promise<void> {
   return new Promise((resolve) => {
     let firstAtMs: number | undefined;
@@ -20,5 +23,6 @@ export function untilStopped(): Promise<void> {
     };
     process.on('SIGINT', onSignal);
     process.on('SIGTERM', onSignal);
+    if (process.connected) process.once('disconnect', () => resolve());
   });
 }

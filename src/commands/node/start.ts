@@ -6,7 +6,7 @@ import { flagsOf, readSettings } from '../frame/settings.ts';
 import { untilStopped } from '../frame/until-stopped.ts';
 
 export default class NodeStart extends BaseCommand {
-  static override summary = 'Start a cache node that stands alone and owns all slots.';
+  static override summary = 'Start a cache node, alone or in a cluster.';
   static override description =
     'Serves until SIGINT or SIGTERM, then sends what is under way and stops; a second signal ' +
     'ends it at once. Each setting can be given as a flag, as an environment variable, or by ' +
@@ -14,6 +14,7 @@ export default class NodeStart extends BaseCommand {
   static override examples = [
     '<%= config.bin %> node start',
     '<%= config.bin %> node start --listen 0.0.0.0:7400 --memory 4gb --policy lfu',
+    '<%= config.bin %> node start --meta 10.0.0.1:7500,10.0.0.2:7500 --name n1 --zone a',
     'CACHECTL_SECRET=… <%= config.bin %> node start --config /etc/cachectl/node.yaml',
   ];
   static override flags = {
@@ -26,11 +27,13 @@ export default class NodeStart extends BaseCommand {
     const file = flags.config;
     const values = readSettings(nodeSettings, { flags, environment: process.env, file });
     const { runNode } = await import('../frame/running-node.ts');
-    const options = nodeOptionsOf(values);
-    const { node, stop } = await runNode(options, {
+    const { networkOfPart } = await import('../frame/partition.ts');
+    const options = nodeOptionsOf(values, this.config.version);
+    const log = {
       level: values['log-level'] ?? nodeSettings['log-level'].default,
       ...(values['log-format'] === undefined ? {} : { format: values['log-format'] }),
-    });
+    };
+    const { node, stop } = await runNode(options, log, networkOfPart(options.listen));
     const at = address.format(node.address);
     process.stdout.write(`node ${options.name ?? at} serves ${at}\n`);
     await untilStopped();
