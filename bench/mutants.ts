@@ -1,48 +1,75 @@
 /**
- * Proves the simulator's oracles by historical mistakes of Raft implementations: each is made on
- * purpose, and must be caught. Prints a table: the mistake, the oracle that caught it, the seeds
- * that it took, and the size of the scenario once it is shrunk.
+ * Proves the oracles by historical mistakes, of Raft implementations and of replicated caches: each
+ * is made on purpose, and must be caught. Prints a table, in Markdown: the mistake, the oracle that caught it, the seeds
+ * that it took, the size of the scenario once it is shrunk, and the world that caught it.
  *
- * node bench/mutants.ts [seeds at most, default 1000] [names, comma-separated]
+ * node bench/mutants.ts [--seeds 1000] [--jobs as many as there are cores] [--only NAME,NAME]
  */
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { Worker } from 'node:worker_threads';
 import { MUTANTS } from '../src/raft/testing/mutants.ts';
-import { runScenario, shrinkScenario } from '../src/sim/index.ts';
-import { raftWorldWith } from '../src/sim/raft/index.ts';
+import { CLUSTER_MUTANTS } from '../src/sim/cluster/index.ts';
+import type { Catch, Hunt } from './mutant-hunt.ts';
 
-const SEEDS_MAX_DEFAULT = 1000;
-const SHRINK_RUNS_MAX = 400;
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '1000' },
+    jobs: { type: 'string', default: String(availableParallelism()) },
+    only: { type: 'string' },
+  },
+});
+const mutants = [...MUTANTS, ...CLUSTER_MUTANTS];
+const names = mutants.map(({ name }) => name);
+const wanted = values.only?.split(',') ?? names;
+const unknown = wanted.filter((name) => !names.includes(name));
+if (unknown.length > 0) throw new Error(`no such mutants: ${unknown.join(', ')}`);
+const seedsMax = Number(values.seeds);
+if (!Number.isSafeInteger(seedsMax) || seedsMax < 1) throw new Error('--seeds is a count from 1');
 
-const seedsMax = Number(process.argv[2] ?? SEEDS_MAX_DEFAULT);
-const names = process.argv[3]?.split(',');
-const rows: Record<string, Record<string, string | number>> = {};
-let missed = 0;
+const caught = new Map<string, Catch>();
+const waiting = [...wanted];
+const startedMs = performance.now();
 
-for (const { name, seenIn, rules, sessionRules } of MUTANTS) {
-  if (names !== undefined && !names.includes(name)) continue;
-  const world = raftWorldWith({ rules: rules ?? {}, sessionRules: sessionRules ?? {} });
-  const row: Record<string, string | number> = {
-    'seen in': seenIn,
-    oracle: 'none',
-    seeds: seedsMax,
-  };
-  rows[name] = row;
-  let isCaught = false;
-  for (let seed = 1; seed <= seedsMax && !isCaught; seed += 1) {
-    const scenario = world.draw(seed);
-    const { failure } = runScenario(world, scenario);
-    if (failure === undefined) continue;
-    isCaught = true;
-    const shrunk = shrinkScenario(world, scenario, failure.oracle, { runsMax: SHRINK_RUNS_MAX });
-    row['oracle'] = failure.oracle;
-    row['seeds'] = seed;
-    row['peers'] = shrunk.scenario.peers.length;
-    row['faults'] = shrunk.scenario.faults.length;
-    row['operations'] = shrunk.scenario.operations.length;
-    row['events'] = shrunk.result.steps;
-  }
-  if (!isCaught) missed += 1;
-  console.error(`${name}: ${isCaught ? `${row['oracle']} at seed ${row['seeds']}` : 'not caught'}`);
+function work(): Promise<void> {
+  const worker = new Worker(new URL('mutant-worker.ts', import.meta.url));
+  return new Promise((resolve, reject) => {
+    let name: string | undefined;
+    const next = (): void => {
+      name = waiting.shift();
+      if (name === undefined) resolve(worker.terminate().then(() => undefined));
+      else {
+        const hunt: Hunt = { name, seedsMax };
+        // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has none
+        worker.postMessage(hunt);
+      }
+    };
+    worker.on('message', (found: Catch) => {
+      if (name !== undefined) caught.set(name, found);
+      console.error(`${name}: ${found.oracle} (${found.world}) at seed ${found.seeds}`);
+      next();
+    });
+    worker.on('error', reject);
+    next();
+  });
 }
 
-console.table(rows);
-console.log(`${Object.keys(rows).length - missed} of ${Object.keys(rows).length} mutants caught`);
+await Promise.all(Array.from({ length: Math.max(1, Number(values.jobs)) }, work));
+
+console.log(
+  '| mistake | seen in | caught by | seeds | events | peers, faults, operations | world |',
+);
+console.log('| --- | --- | --- | ---: | ---: | --- | --- |');
+let missed = 0;
+for (const { name, seenIn } of mutants) {
+  const found = caught.get(name);
+  if (found === undefined) continue;
+  if (found.world === 'none') missed += 1;
+  const { oracle, seeds, events = '', peers, faults, operations, world } = found;
+  const size = peers === undefined ? '' : `${peers}, ${faults}, ${operations}`;
+  const cells = [name, seenIn, oracle, seeds, events, size, world];
+  console.log(`| ${cells.join(' | ')} |`);
+}
+const seconds = Math.round((performance.now() - startedMs) / 1000);
+console.log(`\n${caught.size - missed} of ${caught.size} mistakes caught, in ${seconds} s`);
+if (missed > 0) process.exitCode = 1;

@@ -16,15 +16,20 @@ export interface PeerProcess {
 export class RealCluster {
   readonly peers: PeerProcess[] = [];
   readonly #plans = new Map<string, PeerPlan>();
+  readonly #script: string;
 
-  private constructor() {}
+  private constructor(script: string) {
+    this.#script = join(import.meta.dirname, script);
+  }
 
+  /** @param script what each peer runs, with its `PeerPlan` as the argument */
   static async start(
     count: number,
     directory: string,
     options: Pick<PeerPlan, 'snapshotEntries' | 'segmentBytesMax'>,
+    script = 'raft-real-peer.ts',
   ): Promise<RealCluster> {
-    const cluster = new RealCluster();
+    const cluster = new RealCluster(script);
     const names = Array.from({ length: count }, (_, index) => `m${index + 1}`);
     const ports = await freePorts(count * 2);
     const peers = names.map((name, index) => ({ name, port: ports[index] }));
@@ -40,9 +45,10 @@ export class RealCluster {
 
   /** @throws where it does not come up; with what it has said. */
   async startPeer(peer: PeerProcess): Promise<void> {
-    const script = join(import.meta.dirname, 'raft-real-peer.ts');
     const plan = JSON.stringify(this.#plans.get(peer.name));
-    const child = spawn(process.execPath, [script, plan], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [this.#script, plan], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     peer.child = child;
     const words = text(child.stderr);
     const ended = once(child, 'exit').then(async () => {
@@ -78,7 +84,7 @@ export class RealCluster {
   }
 }
 
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer());
   const ports: number[] = [];
   for (const server of servers) {

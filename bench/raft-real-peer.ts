@@ -23,7 +23,7 @@ import {
 } from '../src/resp/index.ts';
 
 /** What the parent says on the command line, as JSON. */
-const peerPlan = z.object({
+export const peerPlan = z.object({
   name: z.string(),
   /** Of all peers, this one among them. */
   peers: z.array(z.object({ name: z.string(), port: z.number() })),

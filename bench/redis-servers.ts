@@ -28,12 +28,7 @@ export async function startContenders(
   keyCount: number,
   valueBytes: number,
 ): Promise<readonly [Contender, Contender]> {
-  const bin = join(import.meta.dirname, '../bin/cachectl.js');
-  const ours = await startPinned('cachectl', (port) => [
-    process.execPath,
-    ...[bin, 'node', 'start', '--memory', MEMORY, '--log-level', 'warn'],
-    ...['--listen', `127.0.0.1:${port}`],
-  ]);
+  const ours = await startNode('cachectl');
   const redis = await startPinned('redis', (port) => [
     'redis-server',
     ...['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
@@ -41,6 +36,16 @@ export async function startContenders(
   ]);
   for (const { port } of [ours, redis]) await fill(port, keyCount, valueBytes);
   return [ours, redis];
+}
+
+/** A node on the core of the servers. */
+export function startNode(name: string, ...flags: readonly string[]): Promise<Contender> {
+  const bin = join(import.meta.dirname, '../bin/cachectl.js');
+  return startPinned(name, (port) => [
+    process.execPath,
+    ...[bin, 'node', 'start', '--memory', MEMORY, '--log-level', 'warn'],
+    ...['--listen', `127.0.0.1:${port}`, ...flags],
+  ]);
 }
 
 async function startPinned(
@@ -85,7 +90,7 @@ async function askForInfo(port: number): Promise<string> {
 }
 
 /** Keys as redis-benchmark names them, all present. */
-async function fill(port: number, keyCount: number, valueBytes: number): Promise<void> {
+export async function fill(port: number, keyCount: number, valueBytes: number): Promise<void> {
   const workload: Workload = {
     keyCount,
     keyBytes: { min: 16, max: 16 },

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
+import { adminApiPage } from './docs/admin-api.ts';
 import { commandsPage } from './docs/commands.ts';
 import { differencesPage } from './docs/differences.ts';
 import { errorsPage } from './docs/errors.ts';
@@ -15,6 +16,7 @@ const root = join(import.meta.dirname, '..');
 export async function generatedPages(): Promise<ReadonlyMap<string, string>> {
   const options = { ...(await resolveConfig(join(root, 'package.json'))), parser: 'markdown' };
   const pages = [
+    ['docs/admin-api.md', adminApiPage()],
     ['docs/commands.md', await commandsPage()],
     ['docs/differences.md', differencesPage()],
     ['docs/errors.md', errorsPage()],

@@ -11,6 +11,7 @@ import { startCachectl, type Started } from './support/cachectl.ts';
 const MIB = 1024 * 1024;
 /** Of a megabyte each: many times what a connection may keep. */
 const GETS = 1000;
+const SMALL_GETS = 3_000_000;
 
 let node: Started;
 let port: number;
@@ -219,6 +220,42 @@ describe('what is too much', () => {
       socket.resume();
     });
     await all;
+    expect(length).toBe(expected);
+    socket.destroy();
+  });
+
+  it('pauses a client of small requests that never reads its replies', async () => {
+    const value = Buffer.alloc(100, 'v');
+    expect(await answer(command('SET', 'small', value), 1)).toBe('+OK\r\n');
+    const before = residentBytes();
+    const socket = connect(port, '127.0.0.1');
+    socket.pause();
+    await once(socket, 'connect');
+    // Replies of 110 bytes to requests of 24: hundreds of megabytes, were all of them carried out.
+    const gets = Buffer.from(command('GET', 'small').toString().repeat(SMALL_GETS));
+    let sent = 0;
+    socket.write(gets, () => sent++);
+    let peak = 0;
+    for (let i = 0; i < 20; i++) {
+      await expectOthersServed();
+      peak = Math.max(peak, residentBytes());
+      await new Promise((resolve) => {
+        setTimeout(resolve, 20);
+      });
+    }
+    expect(peak - before).toBeLessThan(64 * MIB);
+    // It is not read from any more: what it sends stays in its own buffers.
+    expect(sent).toBe(0);
+    expect(socket.bytesWritten - socket.writableLength).toBeLessThan(gets.length);
+    let length = 0;
+    const expected = SMALL_GETS * (value.length + '$100\r\n\r\n'.length);
+    await new Promise<void>((resolve) => {
+      socket.on('data', (chunk) => {
+        length += chunk.length;
+        if (length >= expected) resolve();
+      });
+      socket.resume();
+    });
     expect(length).toBe(expected);
     socket.destroy();
   });

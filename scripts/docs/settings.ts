@@ -1,3 +1,4 @@
+import { metaSettings } from '../../src/commands/frame/meta-settings.ts';
 import { nodeSettings } from '../../src/commands/frame/node-settings.ts';
 import { environmentName, type Settings } from '../../src/commands/frame/settings.ts';
 
@@ -11,11 +12,13 @@ function rowsOf(settings: Settings): string[] {
 }
 
 export function settingsPage(): string {
-  return `<!-- Made by \`npm run docs\` from src/commands/frame/node-settings.ts. -->
+  return `<!-- Made by \`npm run docs\` from src/commands/frame/{node,meta}-settings.ts. -->
 
-# Settings of a node
+# Settings
 
-\`cachectl node start\` takes each setting as a flag, as an environment variable, or by its name in the YAML file that \`--config\` names. The flag wins over the environment, that over the file, and that over the default. What is unknown or not allowed is refused with its name, the value and what is allowed; the exit code is then 2. A secret has no flag, since other users of the machine can see those.
+\`cachectl node start\` and \`cachectl meta start\` take each setting as a flag, as an environment variable, or by its name in the YAML file that \`--config\` names. The flag wins over the environment, that over the file, and that over the default. What is unknown or not allowed is refused with its name, the value and what is allowed; the exit code is then 2. A secret has no flag, since other users of the machine can see those.
+
+## Of a node
 
 | setting | flag | environment | default | allowed | meaning |
 |---|---|---|---|---|---|
@@ -29,5 +32,13 @@ memory: 4gb
 policy: lfu
 idle-timeout: 10m
 \`\`\`
+
+## Of a meta peer
+
+What a new cluster is to be (\`shards\`, \`replicas\`, \`initial-nodes\`) is taken from the peer that leads first, and has no meaning later.
+
+| setting | flag | environment | default | allowed | meaning |
+|---|---|---|---|---|---|
+${rowsOf(metaSettings).join('\n')}
 `;
 }

@@ -5,7 +5,7 @@
 
 /** The floors of `src`: what each folder may import, besides itself. */
 export const FLOORS: Readonly<Record<string, readonly string[]>> = (() => {
-  const ground = ['runtime', 'resp', 'engine', 'raft', 'cluster'];
+  const ground = ['runtime', 'resp', 'engine', 'raft', 'cluster', 'rpc'];
   const parts = ['meta', 'node', 'sdk', 'observe'];
   return {
     runtime: [],
@@ -13,6 +13,7 @@ export const FLOORS: Readonly<Record<string, readonly string[]>> = (() => {
     engine: ['runtime'],
     cluster: ['runtime'],
     raft: ['runtime', 'resp'],
+    rpc: ['runtime', 'resp', 'cluster'],
     meta: ground,
     node: ground,
     sdk: ground,
@@ -32,6 +33,7 @@ export const REAL_PROCESS: readonly string[] = [
   'src/runtime/node/',
   'src/commands/',
   'src/load/',
+  'src/meta/http/',
   'src/sim/globals.ts',
   'src/sim/host/',
   'src/sdk/connect.ts',

@@ -105,6 +105,30 @@ export const DIFFERENCES: readonly MeantDifference[] = [
     covers: (redis, ours, request) =>
       request[1].includes('\0') && redis !== ours && ours === '-ERR invalid cursor\r\n',
   },
+  {
+    commands: ['config|set'],
+    redis: 'It changes any of its parameters but a few.',
+    ours: 'What this node has no use for, or derives from its own settings, takes its present value only: `hz`, `save`, `appendonly`, `databases`, `io-threads`, `tcp-keepalive`, `client-output-buffer-limit`, `latency-tracking` and their like.',
+    reason: 'A setting that is taken and does nothing would be a promise that is not kept.',
+    example: [['CONFIG', 'SET', 'hz', '20']],
+    statesPart: true,
+    covers: (redis, ours) =>
+      redis === '+OK\r\n' && ours.endsWith(" - can't set immutable config\r\n"),
+  },
+  {
+    commands: ['pexpiretime', 'pttl'],
+    redis: 'Deadlines are exact to the millisecond as far as 64 bits go.',
+    ours: 'Beyond 2^53 ms, in the year 287396, they are rounded to the nearest double.',
+    reason: 'Times are doubles here, which hold every millisecond until then.',
+    example: [
+      ['SET', 'key', 'value', 'PXAT', '9007199254740993'],
+      ['PEXPIRETIME', 'key'],
+    ],
+    covers: (redis, ours) =>
+      redis !== ours &&
+      Number(redis.slice(1)) > 2 ** 53 - 1 &&
+      Math.abs(Number(redis.slice(1)) / Number(ours.slice(1)) - 1) < 2 ** -50,
+  },
 ];
 
 function isEmbedded(reply: string): boolean {

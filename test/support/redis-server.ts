@@ -2,7 +2,7 @@
  * A real `redis-server` for tests to compare with. On a developer's machine without one, the tests
  * that need it say so and are passed over; under `CI=true` its absence is a failure.
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -16,6 +16,8 @@ export interface RedisServer extends AsyncDisposable {
 }
 
 const START_ATTEMPTS = 5;
+const PORT_FIRST = 11_000;
+const PORTS = 11_000;
 
 /** True where `redis-server` is missing, after saying so. Throws instead under `CI=true`. */
 export function redisServerIsMissing(): boolean {
@@ -45,7 +47,11 @@ async function startOnce(options: string[]): Promise<RedisServer> {
   const child = spawn('redis-server', [...args, '--save', '', '--appendonly', 'no', ...options], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
-  const exited = once(child, 'exit').then(() => rmSync(directory, { recursive: true }));
+  const guard = endWithThisProcess(child.pid ?? 0, directory);
+  const exited = once(child, 'exit').then(() => {
+    guard.kill('SIGKILL');
+    rmSync(directory, { recursive: true, force: true });
+  });
   const stop = async (): Promise<void> => {
     child.kill('SIGKILL');
     await exited;
@@ -62,12 +68,39 @@ async function startOnce(options: string[]): Promise<RedisServer> {
   throw new Error(`redis-server did not start on port ${port}:\n${printed}`);
 }
 
+/**
+ * Starts a process that ends another one, and removes its directory, when this process has ended,
+ * however it did: the pipe from here is closed then.
+ */
+function endWithThisProcess(pid: number, directory: string): ChildProcess {
+  const script = 'cat; kill -KILL "$1"; rm -rf "$2"';
+  return spawn('sh', ['-c', script, 'guard', `${pid}`, directory], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    // Not to be reached by a signal that ends all processes of the tests at once.
+    detached: true,
+  });
+}
+
+/** Not to be given twice: whoever asked may not listen yet. */
+const portsGiven = new Set<number>();
+
+/**
+ * Below the ports that the kernel gives to outgoing connections: one of those could take it before
+ * it is listened on, or while its server is being started anew. With 10000 more it is below, too.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no TCP address');
-  return address.port;
+  for (;;) {
+    const port = PORT_FIRST + Math.floor(Math.random() * PORTS);
+    const server = createServer().listen(port, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+    } catch {
+      continue;
+    }
+    server.close();
+    await once(server, 'close');
+    if (portsGiven.has(port)) continue;
+    portsGiven.add(port);
+    return port;
+  }
 }
