@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { RpcHandler, RpcSession } from './index.ts';
+import { CachectlError } from '../cluster/errors.ts';
 import { Echo, follower, Outcomes, PORT, RpcWorld } from './test-support.ts';
 
 const json = fc.jsonValue({ maxDepth: 4 });
@@ -129,6 +130,29 @@ describe('a call', () => {
     world.run(1500);
     expect(outcomes.last).toMatchObject({ ok: true });
   });
+
+  test.each([false, true])(
+    'is made again where a server finds no majority, unless it may be applied: %s',
+    (maybeApplied) => {
+      const world = new RpcWorld();
+      let calls = 0;
+      world.serve('m1', {
+        onCall: (_session, _method, _body, answer) => {
+          calls++;
+          const options = { details: { answered: ['m1'], maybeApplied } };
+          const error = new CachectlError('ERR_CACHECTL_NO_QUORUM', 'no majority', options);
+          answer(calls < 4 ? { ok: false, error } : { ok: true, body: calls });
+        },
+      });
+      const client = world.client(['m1', 'm2']);
+      const outcomes = new Outcomes();
+      client.call('a', 1, 5000, outcomes.take);
+      world.run(5100);
+      if (maybeApplied) expect(outcomes.error?.code).toBe('ERR_CACHECTL_NO_QUORUM');
+      else expect(outcomes.last).toEqual({ ok: true, body: 4 });
+      expect(calls).toBe(maybeApplied ? 1 : 4);
+    },
+  );
 
   test('servers that name each other are not asked without end', () => {
     const world = new RpcWorld();

@@ -3,8 +3,9 @@
  *
  * - It keeps one connection, to the server that answered last, and goes through the addresses when
  *   that one is lost; a server that does not lead says who does, and is believed.
- * - A call that a server refused because it does not lead is sent on: nothing was done. One whose
- *   connection broke is sent again only where the caller says that doing it twice is harmless.
+ * - A call that a server refused because it does not lead, or because it finds no majority, is sent
+ *   on until its deadline where nothing was done. One whose connection broke is sent again only
+ *   where the caller says that doing it twice is harmless.
  * - Every call is settled, once, by its deadline, and what is under way is bounded.
  */
 import { CachectlError, type ErrorCode } from '../cluster/errors.ts';
@@ -55,6 +56,12 @@ interface Call {
 const RETRY_MS_MIN = 25;
 /** Servers that name each other as the leader are believed so many times in a row. */
 const REDIRECTS_MAX = 3;
+
+/** Whether a server that answered so has done nothing, and another may, or the same one later. */
+function isSentOn({ code, details }: CachectlError): boolean {
+  if (code === 'ERR_CACHECTL_NOT_LEADER') return true;
+  return code === 'ERR_CACHECTL_NO_QUORUM' && details?.['maybeApplied'] === false;
+}
 
 const nameOf = ({ host, port }: Address): string => `${host}:${port}`;
 
@@ -175,7 +182,7 @@ export class RpcClient {
     const call = this.#calls.get(id);
     // One that was given up.
     if (call?.link !== link) return;
-    if (!outcome.ok && outcome.error.code === 'ERR_CACHECTL_NOT_LEADER') {
+    if (!outcome.ok && isSentOn(outcome.error)) {
       this.#refused(link, call, outcome.error);
       return;
     }
@@ -186,7 +193,7 @@ export class RpcClient {
     this.#settle(call, outcome);
   }
 
-  /** The server does not lead, and has done nothing. */
+  /** The server does not lead, or is about to lead no more, and has done nothing. */
   #refused(link: ClientLink, call: Call, error: CachectlError): void {
     call.link = undefined;
     this.#lastError = error;
