@@ -39,8 +39,10 @@ export async function nodeRedisClient(name: string, options: StockOptions): Prom
   const client = createCluster({
     rootNodes: ports.map((port) => ({ socket: { host, port } })),
     defaults: {
-      // A silent server is given up, and with it all that waits for its replies.
+      // A silent server is given up for good, and with it all that waits for its replies. A
+      // connection without requests would be taken for silent too, were it not for pings.
       socket: { socketTimeout: commandMs },
+      pingInterval: commandMs / 4,
       ...(quorum === undefined ? {} : { username: quorum.tenant, password: quorum.secret }),
     },
   });
