@@ -82,7 +82,9 @@ describe('a rollout over five nodes', () => {
     while ((await having(1234, [survivor])).length === 0) await sleep(50);
     await cluster.start(victim);
     expect(await applied(1234, NODES)).toEqual(NODES);
-    const events = (await cluster.data(['event', 'list'])) as Array<{ operation: string }>;
+    const events = (await cluster.data(['event', 'list', '--limit', '10000'])) as Array<{
+      operation: string;
+    }>;
     expect(events.some(({ operation }) => operation === 'rollout.rollback')).toBe(true);
   });
 });

@@ -34,6 +34,7 @@ export const EXAMPLES: ReadonlyArray<readonly [name: string, ...requests: string
     'LATENCY HISTORY x',
     'LATENCY RESET x',
   ],
+  ['prefixes are quoted up to a NUL', 'CLIENT TRACKING ON BCAST PREFIX \0 PREFIX ""'],
   ['WAIT without replicas', 'WAIT 0 0', 'WAIT x 0', 'WAIT 0 x', 'WAIT 0 -1', 'WAIT 1 5'],
   ['unknown words are quoted', 'NOSUCH a "" b', 'CLIENT NOSUCH', 'OBJECT', 'COMMAND LIST x'],
   [

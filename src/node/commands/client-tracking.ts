@@ -7,7 +7,7 @@ import {
   writeMapHeader,
   writeSetHeader,
 } from '../../resp/index.ts';
-import type { Call } from '../call.ts';
+import { untilNul, type Call } from '../call.ts';
 import { ERRORS } from '../errors.ts';
 import type { TrackingMode } from '../tracking.ts';
 
@@ -105,8 +105,8 @@ function overlap(given: readonly string[], existing: readonly string[]): string 
     if (other === undefined) continue;
     const which = known === undefined ? 'another provided' : 'an existing';
     return (
-      `ERR Prefix '${prefix}' overlaps with ${which} prefix '${other}'. Prefixes for a single ` +
-      'client must not overlap.'
+      `ERR Prefix '${untilNul(prefix)}' overlaps with ${which} prefix '${untilNul(other)}'. ` +
+      'Prefixes for a single client must not overlap.'
     );
   }
   return undefined;
