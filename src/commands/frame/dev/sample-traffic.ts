@@ -3,6 +3,8 @@
  * of keys at a fixed rate. A write that fails is tried again until it is accepted, as a service
  * would; from how long that took follows what an outage was for a client.
  */
+import type { Timer } from '../../../runtime/index.ts';
+import { clock, timers } from '../../../runtime/node/clock.ts';
 import type { CacheClient } from '../../../sdk/index.ts';
 import { reasonOf } from './admin-line.ts';
 
@@ -24,6 +26,8 @@ export interface TrafficRates {
 /** @param reason of the first of them */
 type OnOutage = (writes: number, longestMs: number, reason: string) => void;
 
+const nowMs = (): number => clock.monotonicUs() / 1000;
+
 export class SampleTraffic {
   readonly #cache: CacheClient;
   readonly #onOutage: OnOutage;
@@ -36,12 +40,12 @@ export class SampleTraffic {
   #failed: number[] = [];
   #next = 0;
   #isStopped = false;
-  readonly #ticks: NodeJS.Timeout;
+  #nextTick: Timer;
 
   private constructor(cache: CacheClient, onOutage: OnOutage) {
     this.#cache = cache;
     this.#onOutage = onOutage;
-    this.#ticks = setInterval(() => this.#tick(), TICK_MS);
+    this.#nextTick = timers.after(TICK_MS, () => this.#tick());
   }
 
   /**
@@ -56,7 +60,7 @@ export class SampleTraffic {
 
   /** Over the last second. */
   rates(): TrafficRates {
-    const sinceMs = performance.now() - SECOND_MS;
+    const sinceMs = nowMs() - SECOND_MS;
     this.#done = this.#done.filter((atMs) => atMs >= sinceMs);
     this.#failed = this.#failed.filter((atMs) => atMs >= sinceMs);
     return {
@@ -67,12 +71,13 @@ export class SampleTraffic {
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#ticks);
+    this.#nextTick.cancel();
     this.#isStopped = true;
     await this.#cache.close();
   }
 
   #tick(): void {
+    this.#nextTick = timers.after(TICK_MS, () => this.#tick());
     for (let i = 0; i < WRITES_A_TICK; i++) void this.#write(this.#key());
     for (let i = 0; i < READS_A_TICK; i++) void this.#read(this.#key());
   }
@@ -90,19 +95,19 @@ export class SampleTraffic {
   async #write(key: string): Promise<void> {
     if (this.#writing.has(key)) return;
     this.#writing.add(key);
-    const sinceMs = performance.now();
+    const sinceMs = nowMs();
     const write = async () => this.#counted(async () => this.#cache.set(key, this.#value));
     let failure = await write();
     if (failure !== undefined) {
       if (this.#outage.reason === '') this.#outage.reason = failure;
       this.#refused.add(key);
       while (failure !== undefined && !this.#isStopped) {
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        await new Promise<void>((resolve) => timers.after(RETRY_MS, resolve));
         failure = await write();
       }
       this.#refused.delete(key);
       this.#outage.writes++;
-      this.#outage.longestMs = Math.max(this.#outage.longestMs, performance.now() - sinceMs);
+      this.#outage.longestMs = Math.max(this.#outage.longestMs, nowMs() - sinceMs);
       if (this.#refused.size === 0 && !this.#isStopped) {
         const { writes, longestMs, reason } = this.#outage;
         this.#onOutage(writes, longestMs, reason);
@@ -116,10 +121,10 @@ export class SampleTraffic {
   async #counted(operation: () => Promise<unknown>): Promise<string | undefined> {
     try {
       await operation();
-      this.#done.push(performance.now());
+      this.#done.push(nowMs());
       return undefined;
     } catch (error) {
-      if (!this.#isStopped) this.#failed.push(performance.now());
+      if (!this.#isStopped) this.#failed.push(nowMs());
       return reasonOf(error);
     }
   }

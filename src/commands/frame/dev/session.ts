@@ -5,6 +5,7 @@
  * process exits.
  */
 import { CachectlError } from '../../../cluster/errors.ts';
+import { timers } from '../../../runtime/node/clock.ts';
 import { addresses } from '../admin-command.ts';
 import { LOCAL_NODES_MAX, type LocalCluster } from '../local-cluster.ts';
 import type { LocalPart } from '../local-part.ts';
@@ -54,7 +55,7 @@ export class DevSession {
     try {
       while ((await Promise.race([this.#look(), end])) !== 'stopped') {
         this.#draw();
-        await Promise.race([new Promise((resolve) => setTimeout(resolve, LOOK_MS)), end]);
+        await Promise.race([new Promise<void>((resolve) => timers.after(LOOK_MS, resolve)), end]);
       }
     } finally {
       this.#restoreTerminal();
