@@ -7,7 +7,12 @@ import { Cluster } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { nodeIdOfName } from '../src/cluster/index.ts';
-import { FRAME_BYTES_MAX, FrameReader, writeFrame } from '../src/node/replication/frames.ts';
+import {
+  FRAME_BYTES_MAX,
+  FrameReader,
+  REPLICATION_VERSION,
+  writeFrame,
+} from '../src/node/replication/frames.ts';
 import { OutputBuffer } from '../src/runtime/index.ts';
 import { ClusterProcesses, type Part } from './support/cluster-processes.ts';
 import { WireClient } from './support/wire-client.ts';
@@ -156,10 +161,12 @@ async function keyOf(node: WireClient, value: string): Promise<string> {
   }
 }
 
+type Saying = readonly [string, ...Array<string | number>];
+
 /** Says these things to a node's replication port, and gives what it answers, until it is enough. */
 async function sayToSource(
   { port }: Part,
-  frames: ReadonlyArray<readonly (string | number)[]>,
+  frames: readonly Saying[],
   enough: (answers: readonly string[]) => boolean,
 ): Promise<string[]> {
   const socket = connect({ host: '127.0.0.1', port: port + REPLICATION });
@@ -192,9 +199,9 @@ describe('a replication link', () => {
   test('of another cluster, or with a wrong token, is refused', async () => {
     const words = 'REFUSED 0 another cluster, or a wrong token';
     const [source] = cluster.nodes;
-    const other = [['HELLO', 1, 'another', follower, '']];
+    const other: Saying[] = [['HELLO', REPLICATION_VERSION, 'another', follower, '']];
     expect(await sayToSource(source, other, isRefused)).toEqual([words]);
-    const wrong = [['HELLO', 1, await clusterId(), follower, 'wrong']];
+    const wrong: Saying[] = [['HELLO', REPLICATION_VERSION, await clusterId(), follower, 'wrong']];
     expect(await sayToSource(source, wrong, isRefused)).toEqual([words]);
   });
 
@@ -206,14 +213,14 @@ describe('a replication link', () => {
     const own = shards.find(({ primary }) => primary === nodeIdOfName(source.name));
     if (own === undefined) throw new Error('the node leads nothing');
     const id = await clusterId();
-    const hello = (node: string) => ['HELLO', 1, id, node, ''];
+    const hello = (node: string): Saying => ['HELLO', REPLICATION_VERSION, id, node, ''];
     const stranger = nodeIdOfName('stranger');
     for (const [node, epoch] of [
       [follower, own.epoch - 1],
       [follower, own.epoch + 1],
       [stranger, own.epoch],
     ] as const) {
-      const frames = [hello(node), ['FOLLOW', own.id, epoch, 0, 0]];
+      const frames: Saying[] = [hello(node), ['FOLLOW', own.id, epoch, 0, 0]];
       const answers = await sayToSource(source, frames, isRefused);
       expect(answers.at(0)).toMatch(/^WELCOME /);
       expect(answers).toContain(

@@ -20,6 +20,7 @@ import { CacheNode } from './node.ts';
 import {
   FRAME_BYTES_MAX,
   FrameReader,
+  REPLICATION_VERSION,
   writeFrame,
   type FrameArgument,
 } from './replication/frames.ts';
@@ -50,6 +51,12 @@ export interface WorldOptions {
 /** What a follower was told: the frame's name, and its arguments, a character for each byte. */
 export type Heard = readonly string[];
 
+function ofEachShard([name, ...args]: Heard): Heard[] {
+  const parts: Heard[] = [];
+  for (let at = 0; at < args.length; at += 4) parts.push([name, ...args.slice(at, at + 4)]);
+  return parts;
+}
+
 /** Each party in a process of its own; messages take 100 µs. */
 export class NodeWorld {
   readonly simulation = new Simulation({
@@ -66,6 +73,8 @@ export class NodeWorld {
   });
   readonly replies: string[] = [];
   readonly heard: Heard[] = [];
+  /** As many as arrived, of however many shards each. */
+  dataFrames = 0;
   readonly #options: WorldOptions;
   #leader: TestLeader | undefined;
   #runtimeOfClient: Runtime | undefined;
@@ -134,7 +143,9 @@ export class NodeWorld {
   follow(shards: readonly number[], atEpoch: number): void {
     const reader = new FrameReader(FRAME_BYTES_MAX, (frame) => {
       const parts = Array.from({ length: frame.count }, (_, index) => frame.bytes(index));
-      this.heard.push(parts.map((part) => Buffer.from(part).toString('latin1')));
+      const heard = parts.map((part) => Buffer.from(part).toString('latin1'));
+      if (frame.name === 'DATA') this.dataFrames++;
+      this.heard.push(...(frame.name === 'DATA' ? ofEachShard(heard) : [heard]));
       return undefined;
     });
     this.#runtimeOfFollower?.network.connect(
@@ -149,7 +160,7 @@ export class NodeWorld {
             onClose() {},
           });
           const { epoch } = this.leader.map;
-          this.say('HELLO', 1, this.leader.clusterId, OTHER, '');
+          this.say('HELLO', REPLICATION_VERSION, this.leader.clusterId, OTHER, '');
           for (const shard of shards) this.say('FOLLOW', shard, epoch, atEpoch, 0);
         },
         onError: (error) => {
@@ -161,7 +172,7 @@ export class NodeWorld {
   }
 
   /** The follower says this to the node. */
-  say(...frame: readonly FrameArgument[]): void {
+  say(...frame: readonly [string, ...FrameArgument[]]): void {
     const output = new OutputBuffer();
     writeFrame(output, frame);
     this.#follower?.send(output);
@@ -172,7 +183,10 @@ export class NodeWorld {
     this.say('ACK', shard, epoch, Number(offset) + effects.length, 0);
   }
 
-  /** What the follower has been told under this name, about this shard where one is given. */
+  /**
+   * What the follower has been told under this name, about this shard where one is given. A `DATA` of
+   * several shards counts as one of each.
+   */
   told(name: string, shard?: number): Heard[] {
     const isMeant = (heard: Heard): boolean =>
       heard[0] === name && (shard === undefined || heard[1] === `${shard}`);

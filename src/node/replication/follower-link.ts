@@ -206,12 +206,11 @@ export class FollowerLink {
 
   #take(frame: Frame): string | undefined {
     if (!this.#isWelcome) return this.#takeWelcome(frame);
+    if (frame.name === 'DATA') return this.#takeData(frame);
     if (frame.name === 'TICK') return this.#takeTick(frame);
     const held = this.#find(frame, 1);
     if (held === undefined || !this.#asked.has(held.id)) return undefined;
     switch (frame.name) {
-      case 'DATA':
-        return this.#takeData(held, frame);
       case 'ITEMS':
         return this.#takeItems(held, frame);
       case 'STREAM':
@@ -303,10 +302,18 @@ export class FollowerLink {
     this.#host.onWhole(held);
   }
 
-  #takeData(held: HeldShard, frame: Frame): string | undefined {
-    if (!this.#takes(held, frame.number(2))) return undefined;
-    const offset = frame.number(3);
-    const effects = frame.bytes(4);
+  #takeData(frame: Frame): string | undefined {
+    for (let index = 1; index + 3 < frame.count; index += 4) {
+      const held = this.#find(frame, index);
+      if (held === undefined || !this.#asked.has(held.id)) continue;
+      if (!this.#takes(held, frame.number(index + 1))) continue;
+      const words = this.#takeEffects(held, frame.number(index + 2), frame.bytes(index + 3));
+      if (words !== undefined) return words;
+    }
+    return undefined;
+  }
+
+  #takeEffects(held: HeldShard, offset: number, effects: Uint8Array): string | undefined {
     if (offset !== held.backlog.end) return 'effects that do not follow on what is here';
     if (!this.#host.apply(held, effects)) return 'effects that make no sense';
     held.backlog.appendFrom(effects, 0, effects.length);
@@ -339,7 +346,7 @@ export class FollowerLink {
   }
 
   #sendAcks(): void {
-    const args: Array<string | number> = ['ACK'];
+    const args: [string, ...number[]] = ['ACK'];
     for (const held of this.#unacked) {
       if (!held.isWhole || !this.#asked.has(held.id)) continue;
       args.push(held.id, held.epoch, held.backlog.end, this.#copyTaken.get(held.id) ?? 0);

@@ -1,7 +1,7 @@
 /**
  * What two nodes say to each other about shards, on a connection that the follower opens. Both
- * sides send RESP arrays; the last element is a checksum of all others, since what one node tells
- * another becomes its data.
+ * sides send RESP arrays; the last element is a checksum of all bytes from the first element to the
+ * end of the one before, since what one node tells another becomes its data.
  *
  * Follower to source:
  *
@@ -18,7 +18,7 @@
  *     COPY shard epoch copy                       must begin anew: clear, then say CLEARED
  *     ITEMS shard copy effects                    of the copy
  *     COPIED shard copy offset                    whole once all before `offset` is applied
- *     DATA shard epoch offset effects             of the stream
+ *     DATA (shard epoch offset effects)…          of the streams
  *     TICK (shard epoch offset copied total)…     the stream's end now, after all sent before
  *     REFUSED shard words
  *
@@ -39,7 +39,7 @@ import { asShardId, SLOT_COUNT, type ShardId } from '../../cluster/index.ts';
 import type { OutputBuffer } from '../../runtime/index.ts';
 import { parseSmallInteger } from '../numbers.ts';
 
-export const REPLICATION_VERSION = 1;
+export const REPLICATION_VERSION = 2;
 
 /** Memory follows what has arrived, not what was declared. */
 export const FRAME_BYTES_MAX = ARGUMENT_BYTES_CEILING;
@@ -47,33 +47,30 @@ export const FRAME_BYTES_MAX = ARGUMENT_BYTES_CEILING;
 export const REPLICATED_VALUE_BYTES_MAX = ARGUMENT_BYTES_CEILING / 2;
 
 const ARGUMENT_COUNT_MAX = 64 * 1024;
-const CHECKSUM_CHARACTERS = 8;
-
+const LINE_END_BYTES = 2;
 export type FrameArgument = string | number | Uint8Array;
 
-/** Appends a frame. */
-export function writeFrame(out: OutputBuffer, args: readonly FrameArgument[]): void {
+/** Appends a frame. Its first argument is its name, in ASCII. */
+export function writeFrame(out: OutputBuffer, args: readonly [string, ...FrameArgument[]]): void {
   writeArrayHeader(out, args.length + 1);
-  let checksum = args.length;
+  let start = 0;
   for (const arg of args) {
-    if (typeof arg === 'object') {
-      writeBulk(out, arg);
-      checksum = crc32(arg, checksum);
-    } else {
-      const text = String(arg);
-      writeBulkText(out, text);
-      checksum = crc32(text, checksum);
-    }
+    if (typeof arg === 'object') writeBulk(out, arg);
+    else writeBulkText(out, String(arg));
+    if (start === 0) start = out.length - LINE_END_BYTES - args[0].length;
   }
-  writeBulkText(out, checksumText(checksum));
+  const end = out.length - LINE_END_BYTES;
+  writeBulkText(out, String(checksumOf(args.length, out.bytes, start, end)));
 }
 
-function checksumText(checksum: number): string {
-  return checksum.toString(16).padStart(CHECKSUM_CHARACTERS, '0');
+/** One call for the whole frame: each costs more than the bytes of a small one. */
+function checksumOf(count: number, bytes: Uint8Array, start: number, end: number): number {
+  return crc32(bytes.subarray(start, end), count);
 }
 
 /** A frame that has arrived; good until the handler returns. */
 export class Frame {
+  name = '';
   readonly #request: RequestParser;
 
   constructor(request: RequestParser) {
@@ -83,10 +80,6 @@ export class Frame {
   /** Without the checksum. */
   get count(): number {
     return this.#request.argumentCount - 1;
-  }
-
-  get name(): string {
-    return this.text(0);
   }
 
   text(index: number): string {
@@ -114,14 +107,15 @@ export class Frame {
     return number < SLOT_COUNT ? asShardId(number) : undefined;
   }
 
-  get isIntact(): boolean {
+  /** To be called first. */
+  checks(): boolean {
     const { count } = this;
     if (count < 1) return false;
-    let checksum = count;
-    for (let index = 0; index < count; index++) checksum = crc32(this.bytes(index), checksum);
     const { argumentBytes, starts, ends } = this.#request;
-    const said = argumentBytes.subarray(starts[count], ends[count]);
-    return Buffer.from(said).toString('latin1') === checksumText(checksum);
+    const said = parseSmallInteger(argumentBytes, starts[count], ends[count]);
+    if (said !== checksumOf(count, argumentBytes, starts[0], ends[count - 1])) return false;
+    this.name = this.text(0);
+    return true;
   }
 }
 
@@ -153,7 +147,7 @@ export class FrameReader {
       const code = this.#reader.next();
       if (code === INCOMPLETE) break;
       if (code !== REQUEST) return this.#reader.request.errorText;
-      if (!this.#frame.isIntact) return 'a frame was altered on its way, or is none';
+      if (!this.#frame.checks()) return 'a frame was altered on its way, or is none';
       const words = this.#onFrame(this.#frame);
       if (words !== undefined) return words;
     }

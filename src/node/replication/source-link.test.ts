@@ -53,6 +53,17 @@ describe('the stream', () => {
     expect(world.told('DATA')).toHaveLength(1);
   });
 
+  test('of several shards comes in one frame', () => {
+    const world = new NodeWorld({ shards: 2, isReplicated: true });
+    world.follow([0, 1], FIRST_EPOCH);
+    const [first] = keysOf(0, 1);
+    const [second] = keysOf(1, 1);
+    for (const key of [first, second]) world.ask('SET', key, 'value');
+    world.run(3);
+    expect(world.told('DATA').map(([, shard]) => shard)).toEqual(['0', '1']);
+    expect(world.dataFrames).toBe(1);
+  });
+
   test('goes at once where somebody waits for the replica', () => {
     const world = new NodeWorld({ isReplicated: true, ack: 'replica' });
     world.follow([0], FIRST_EPOCH);

@@ -26,7 +26,13 @@ import {
 } from '../../runtime/index.ts';
 import type { Backlog } from './backlog.ts';
 import { setBytes, writeSet } from './effects.ts';
-import { FrameReader, REPLICATION_VERSION, writeFrame, type Frame } from './frames.ts';
+import {
+  FrameReader,
+  REPLICATION_VERSION,
+  writeFrame,
+  type Frame,
+  type FrameArgument,
+} from './frames.ts';
 import type { HeldShard } from './held-shard.ts';
 import { RESTS_A_STEP, ShardWalk, type KeySpaces } from './shard-records.ts';
 
@@ -105,6 +111,9 @@ export class SourceLink {
   readonly #out = new OutputBuffer(64 * 1024);
   readonly #following = new Map<ShardId, Following>();
   readonly #items = new Map<ShardId, OutputBuffer>();
+  /** The arguments of the next DATA, and the bytes of effects in them. */
+  #data: [string, ...FrameArgument[]] = ['DATA'];
+  #dataBytes = 0;
   #walk: ShardWalk | undefined;
   /** Of the walk under way: the shards it began with; -1 elsewhere. */
   readonly #walkedBySlot = new Int16Array(SLOT_COUNT);
@@ -330,11 +339,12 @@ export class SourceLink {
 
   /** Some of this is about to go: sends what there is of it, where the network keeps up. */
   sendAhead(backlog: Backlog): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#connection.bytesQueued >= QUEUED_BYTES_MAX) return;
     for (const following of this.#following.values()) {
       if (following.held.backlog !== backlog || following.state !== 'streaming') continue;
-      if (this.#connection.bytesQueued < QUEUED_BYTES_MAX) this.#writeDataOf(following);
+      this.#collect(following);
     }
+    this.#writeCollected();
     if (this.#out.length > 0) this.pump();
   }
 
@@ -343,19 +353,30 @@ export class SourceLink {
     for (const following of this.#following.values()) {
       const { held, state } = following;
       if (state !== 'streaming' || following.cursor === held.backlog.end) continue;
-      if (held.backlog.holds(following.cursor)) this.#writeDataOf(following);
+      if (held.backlog.holds(following.cursor)) this.#collect(following);
       else this.#beginCopy(following);
     }
+    this.#writeCollected();
   }
 
-  #writeDataOf(following: Following): void {
+  /** Adds what a stream has to the next DATA. A frame is not much longer than one effect may be. */
+  #collect(following: Following): void {
     const { held, epoch } = following;
     while (this.#out.length < QUEUED_BYTES_MAX && held.backlog.read(following.cursor)) {
       const { readBytes, readStart, readEnd } = held.backlog;
       const bytes = readBytes.subarray(readStart, readEnd);
-      writeFrame(this.#out, ['DATA', held.id, epoch, following.cursor, bytes]);
+      this.#data.push(held.id, epoch, following.cursor, bytes);
+      this.#dataBytes += bytes.length;
       following.cursor += bytes.length;
+      if (this.#dataBytes >= ITEMS_BYTES) this.#writeCollected();
     }
+  }
+
+  #writeCollected(): void {
+    if (this.#data.length === 1) return;
+    writeFrame(this.#out, this.#data);
+    this.#data = ['DATA'];
+    this.#dataBytes = 0;
   }
 
   #isWalkRunnable(): boolean {
@@ -507,7 +528,7 @@ export class SourceLink {
   }
 
   #writeTick(): void {
-    const args: Array<string | number> = ['TICK'];
+    const args: [string, ...number[]] = ['TICK'];
     for (const { held, epoch, state, copy, walk } of this.#following.values()) {
       if (state !== 'streaming' || this.node === undefined) continue;
       const total = walk === 'none' || copy === 0 ? 0 : this.#host.bytesOf(held.id);
