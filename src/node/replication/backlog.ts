@@ -11,6 +11,7 @@ import { copyBytes, invariant } from '../../runtime/index.ts';
 
 const CHUNK_BYTES_MIN = 4 * 1024;
 const CHUNK_BYTES_MAX = 64 * 1024;
+const SPARE_MAX = 16;
 
 interface Chunk {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -26,12 +27,20 @@ export class BacklogPool {
   /** In the order in which chunks were begun. */
   #order: Array<{ readonly backlog: Backlog; readonly bytes: number }> = [];
   #first = 0;
+  /** Whole chunks that went, for those to come: else each would bring the collector nearer. */
+  readonly #spare: Array<Uint8Array<ArrayBuffer>> = [];
   readonly #onDrop: (backlog: Backlog) => void;
 
   /** @param onDrop told before the oldest chunk of a backlog goes */
   constructor(bytesMax: number, onDrop: (backlog: Backlog) => void) {
     this.bytesMax = bytesMax;
     this.#onDrop = onDrop;
+  }
+
+  /** Memory for a chunk; what was in it before may still be there. */
+  take(bytes: number): Uint8Array<ArrayBuffer> {
+    const spare = bytes === CHUNK_BYTES_MAX ? this.#spare.pop() : undefined;
+    return spare ?? new Uint8Array(bytes);
   }
 
   /** A chunk was begun. */
@@ -47,7 +56,10 @@ export class BacklogPool {
     this.#first++;
     this.bytesUsed -= bytes;
     this.#onDrop(backlog);
-    backlog.dropFirst();
+    const dropped = backlog.dropFirst();
+    if (dropped.length === CHUNK_BYTES_MAX && this.#spare.length < SPARE_MAX) {
+      this.#spare.push(dropped);
+    }
     if (this.#first > 1024 && this.#first * 2 > this.#order.length) {
       this.#order = this.#order.slice(this.#first);
       this.#first = 0;
@@ -145,14 +157,19 @@ export class Backlog {
     this.end = offset;
   }
 
-  /** To be called by the pool alone. */
-  dropFirst(): void {
-    invariant(this.#chunks.length > 0, 'a chunk that is counted is held');
-    this.#chunks.shift();
+  /**
+   * To be called by the pool alone.
+   *
+   * @returns the memory of the chunk
+   */
+  dropFirst(): Uint8Array<ArrayBuffer> {
+    const first = this.#chunks.shift();
+    invariant(first !== undefined, 'a chunk that is counted is held');
+    return first.bytes;
   }
 
   #begin(capacity: number): Chunk {
-    const chunk = { bytes: new Uint8Array(capacity), offset: this.end, length: 0 };
+    const chunk = { bytes: this.#pool.take(capacity), offset: this.end, length: 0 };
     this.#chunks.push(chunk);
     this.#pool.began(this, capacity);
     return chunk;
