@@ -22,8 +22,10 @@ import {
   FrameReader,
   REPLICATION_VERSION,
   writeFrame,
+  type Frame,
   type FrameArgument,
 } from './replication/frames.ts';
+import { PieceReader } from './replication/pieces.ts';
 
 const META = { host: 'meta', port: 7500 };
 const CLIENT_PORT = 7400;
@@ -51,10 +53,18 @@ export interface WorldOptions {
 /** What a follower was told: the frame's name, and its arguments, a character for each byte. */
 export type Heard = readonly string[];
 
-function ofEachShard([name, ...args]: Heard): Heard[] {
-  const parts: Heard[] = [];
-  for (let at = 0; at < args.length; at += 4) parts.push([name, ...args.slice(at, at + 4)]);
-  return parts;
+/** What a `DATA` brings: for each shard the name, its number, the epoch, the offset and effects. */
+function piecesOf(frame: Frame): Heard[] {
+  const pieces = new PieceReader();
+  const effects = frame.bytes(2);
+  if (!pieces.begin(frame.bytes(1), effects)) throw new Error('a table that effects do not fit');
+  const heard: Heard[] = [];
+  while (pieces.next()) {
+    const { shard, epoch, offset, start, end } = pieces;
+    const octets = Buffer.from(effects.subarray(start, end)).toString('latin1');
+    heard.push([frame.name, `${shard}`, `${epoch}`, `${offset}`, octets]);
+  }
+  return heard;
 }
 
 /** Each party in a process of its own; messages take 100 µs. */
@@ -145,7 +155,7 @@ export class NodeWorld {
       const parts = Array.from({ length: frame.count }, (_, index) => frame.bytes(index));
       const heard = parts.map((part) => Buffer.from(part).toString('latin1'));
       if (frame.name === 'DATA') this.dataFrames++;
-      this.heard.push(...(frame.name === 'DATA' ? ofEachShard(heard) : [heard]));
+      this.heard.push(...(frame.name === 'DATA' ? piecesOf(frame) : [heard]));
       return undefined;
     });
     this.#runtimeOfFollower?.network.connect(

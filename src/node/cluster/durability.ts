@@ -40,9 +40,13 @@ export class Durability {
     const { ms, bytes } = maxUnreplicated;
     if (replicas === 0 || (ms === undefined && bytes === undefined)) return undefined;
     const { end } = held.backlog;
-    if (bytes !== undefined && end - held.replicatedOffset >= bytes) return NO_REPLICAS;
+    const used = (end - held.replicatedOffset) / (bytes ?? Infinity);
     const waitingUs = held.marks.waitingUs(held.replicatedOffset, end, this.#nowUs());
-    return ms !== undefined && waitingUs >= ms * 1000 ? NO_REPLICAS : undefined;
+    const usedOfTime = waitingUs / ((ms ?? Infinity) * 1000);
+    if (used >= 1 || usedOfTime >= 1) return NO_REPLICAS;
+    // Replicas say how far they are a few milliseconds late, if they are not asked.
+    if (used >= 0.5 || usedOfTime >= 0.5) this.#replication.hurry();
+    return undefined;
   }
 
   /** That are there, or may be any moment: a write then waits for them, rather than be refused. */

@@ -12,6 +12,7 @@ const EFFECTS_MAX = 32;
 export class EffectScout {
   /** What `warm` gave last. */
   warmth = 0;
+  seenTo = 0;
   readonly #spaces: KeySpaces;
   readonly #reader = new EffectReader();
   readonly #hashes = new Int32Array(EFFECTS_MAX);
@@ -20,10 +21,18 @@ export class EffectScout {
     this.#spaces = spaces;
   }
 
-  /** @returns up to where it has seen: beyond `from`, whatever is there */
-  scout(effects: Uint8Array, from: number): number {
+  /** What comes next is not what it has seen. */
+  begin(): void {
+    this.seenTo = 0;
+  }
+
+  /** Looks from `from` on, and beyond it whatever is there: up to `seenTo`. */
+  scout(effects: Uint8Array, from: number): void {
     const { arena, hash, isLarge } = this.#spaces.engine;
-    if (!isLarge) return effects.length;
+    if (!isLarge) {
+      this.seenTo = effects.length;
+      return;
+    }
     const reader = this.#reader;
     let namespace = -1;
     let keys = 0;
@@ -39,6 +48,6 @@ export class EffectScout {
     }
     const domain = this.#spaces.numbered(namespace);
     if (domain !== undefined) this.warmth = warm(arena, domain, this.#hashes, keys);
-    return Math.max(at, from + 1);
+    this.seenTo = Math.max(at, from + 1);
   }
 }

@@ -8,13 +8,13 @@
  * Numbers are big-endian; a deadline is in milliseconds since 1970, 0: never.
  */
 import { copyBytes } from '../../runtime/index.ts';
+import { putUint32, putUint64, uint32, uint64 } from './integers.ts';
 
 export const SET = 1;
 export const DEL = 2;
 
 const SET_HEADER_BYTES = 21;
 const DEL_HEADER_BYTES = 9;
-const HIGH = 2 ** 32;
 
 export function setBytes(keyLength: number, valueLength: number): number {
   return SET_HEADER_BYTES + keyLength + valueLength;
@@ -22,17 +22,6 @@ export function setBytes(keyLength: number, valueLength: number): number {
 
 export function delBytes(keyLength: number): number {
   return DEL_HEADER_BYTES + keyLength;
-}
-
-function putUint32(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 24;
-  bytes[at + 1] = value >>> 16;
-  bytes[at + 2] = value >>> 8;
-  bytes[at + 3] = value;
-}
-
-function uint32(bytes: Uint8Array, at: number): number {
-  return ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
 }
 
 /** Writes a SET of `setBytes` bytes at `at`; key and value lie in `source`. */
@@ -51,8 +40,7 @@ export function writeSet(
   putUint32(bytes, at + 1, namespace);
   putUint32(bytes, at + 5, keyLength);
   putUint32(bytes, at + 9, valueLength);
-  putUint32(bytes, at + 13, Math.floor(deadlineMs / HIGH));
-  putUint32(bytes, at + 17, deadlineMs % HIGH);
+  putUint64(bytes, at + 13, deadlineMs);
   copyBytes(source, keyStart, bytes, at + SET_HEADER_BYTES, keyLength);
   copyBytes(source, valueStart, bytes, at + SET_HEADER_BYTES + keyLength, valueLength);
 }
@@ -98,7 +86,7 @@ export class EffectReader {
     this.valueStart = this.keyStart + this.keyLength;
     if (kind === SET) {
       this.valueLength = uint32(bytes, at + 9);
-      this.deadlineMs = uint32(bytes, at + 13) * HIGH + uint32(bytes, at + 17);
+      this.deadlineMs = uint64(bytes, at + 13);
     } else {
       this.valueLength = 0;
       this.deadlineMs = 0;

@@ -33,6 +33,7 @@ it('connects again after attempts to that nobody answered', async () => {
     nodeId: nodeIdOfName('follower'),
     token: '',
     rules: FOLLOWER_RULES,
+    begin() {},
     apply: () => true,
     onWhole: () => {},
     clear: (_: unknown, done: () => void) => done(),

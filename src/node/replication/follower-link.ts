@@ -5,7 +5,7 @@
  * applied where it goes on exactly where this node is; anything else means that bytes were lost, and
  * ends the connection: the next one says anew how far this node is.
  */
-import { asEpoch, type NodeId, type ShardId } from '../../cluster/index.ts';
+import { asEpoch, asShardId, SLOT_COUNT, type NodeId, type ShardId } from '../../cluster/index.ts';
 import {
   OutputBuffer,
   type Address,
@@ -23,6 +23,7 @@ import {
   type Frame,
 } from './frames.ts';
 import type { HeldShard } from './held-shard.ts';
+import { PieceReader } from './pieces.ts';
 import type { LinkFacts } from './source-link.ts';
 import type { StreamPosition } from './stream-history.ts';
 
@@ -32,8 +33,10 @@ export interface FollowerHost {
   readonly nodeId: NodeId;
   readonly token: string;
   readonly rules: FollowerRules;
-  /** Applies effects that follow on what was applied; false where they make no sense. */
-  apply(held: HeldShard, effects: Uint8Array): boolean;
+  /** Effects that have come together are about to be applied. */
+  begin(): void;
+  /** Applies `effects[start, end)`, which follow on what was applied; false: they make no sense. */
+  apply(held: HeldShard, effects: Uint8Array, start: number, end: number): boolean;
   /** Removes all records of the shard, in steps; `done` at the end, unless it was called again. */
   clear(held: HeldShard, done: () => void): void;
   /** A copy of it is whole. */
@@ -62,6 +65,7 @@ const RETRY_MS_MAX = 1000;
 const CONNECT_MS_MAX = 1000;
 const SILENT_US_MAX = 2_000_000;
 const WATCH_MS = 250;
+const ACK_GATHER_MS = 5;
 
 export class FollowerLink {
   readonly node: NodeId;
@@ -75,11 +79,13 @@ export class FollowerLink {
   /** The last copy of each shard on this connection. */
   readonly #copyTaken = new Map<ShardId, number>();
   readonly #unacked = new Set<HeldShard>();
+  readonly #pieces = new PieceReader();
   readonly #out = new OutputBuffer(4096);
   #attempt: ConnectAttempt | undefined;
   #connection: Connection | undefined;
   #isWelcome = false;
   #willAck = false;
+  #willAckNow = false;
   #failures = 0;
   #heardAtUs = 0;
   #sinceMs = 0;
@@ -208,6 +214,10 @@ export class FollowerLink {
     if (!this.#isWelcome) return this.#takeWelcome(frame);
     if (frame.name === 'DATA') return this.#takeData(frame);
     if (frame.name === 'TICK') return this.#takeTick(frame);
+    if (frame.name === 'ASK') {
+      this.#ackNow();
+      return undefined;
+    }
     const held = this.#find(frame, 1);
     if (held === undefined || !this.#asked.has(held.id)) return undefined;
     switch (frame.name) {
@@ -257,7 +267,8 @@ export class FollowerLink {
     const parts = partsOf(frame);
     if (Number.isNaN(offset) || parts === undefined) return 'STREAM without its numbers';
     held.beginStream(parts, offset);
-    this.#ackSoon(held);
+    this.#unacked.add(held);
+    this.#ackNow();
     return undefined;
   }
 
@@ -281,7 +292,8 @@ export class FollowerLink {
     if (copying?.copy !== frame.number(2) || copying.state !== 'copying') return undefined;
     const items = frame.bytes(3);
     held.copiedBytes += items.length;
-    return this.#host.apply(held, items) ? undefined : 'ITEMS that make no sense';
+    this.#host.begin();
+    return this.#host.apply(held, items, 0, items.length) ? undefined : 'ITEMS that make no sense';
   }
 
   #takeCopied(held: HeldShard, frame: Frame): string | undefined {
@@ -298,27 +310,28 @@ export class FollowerLink {
     if (copying?.state !== 'finishing' || held.backlog.end < copying.wholeAt) return;
     held.isWhole = true;
     this.#copies.delete(held.id);
-    this.#ackSoon(held);
+    this.#unacked.add(held);
+    this.#ackNow();
     this.#host.onWhole(held);
   }
 
   #takeData(frame: Frame): string | undefined {
-    for (let index = 1; index + 3 < frame.count; index += 4) {
-      const held = this.#find(frame, index);
+    const pieces = this.#pieces;
+    const effects = frame.bytes(2);
+    if (!pieces.begin(frame.bytes(1), effects)) return 'a table that its effects do not fit';
+    this.#host.begin();
+    while (pieces.next()) {
+      const held =
+        pieces.shard < SLOT_COUNT ? this.#shards.get(asShardId(pieces.shard)) : undefined;
       if (held === undefined || !this.#asked.has(held.id)) continue;
-      if (!this.#takes(held, frame.number(index + 1))) continue;
-      const words = this.#takeEffects(held, frame.number(index + 2), frame.bytes(index + 3));
-      if (words !== undefined) return words;
+      if (!this.#takes(held, pieces.epoch)) continue;
+      const { offset, start, end } = pieces;
+      if (offset !== held.backlog.end) return 'effects that do not follow on what is here';
+      if (!this.#host.apply(held, effects, start, end)) return 'effects that make no sense';
+      held.backlog.appendFrom(effects, start, end);
+      this.#finishCopy(held);
+      this.#ackSoon(held);
     }
-    return undefined;
-  }
-
-  #takeEffects(held: HeldShard, offset: number, effects: Uint8Array): string | undefined {
-    if (offset !== held.backlog.end) return 'effects that do not follow on what is here';
-    if (!this.#host.apply(held, effects)) return 'effects that make no sense';
-    held.backlog.appendFrom(effects, 0, effects.length);
-    this.#finishCopy(held);
-    this.#ackSoon(held);
     return undefined;
   }
 
@@ -334,17 +347,28 @@ export class FollowerLink {
     return undefined;
   }
 
-  /** Once for all that arrived together. A copy is acknowledged when it is whole. */
+  /** Once for all that arrives within a few milliseconds: an ACK costs as much as several effects. */
   #ackSoon(held: HeldShard): void {
     this.#unacked.add(held);
     if (this.#willAck) return;
     this.#willAck = true;
-    this.#host.runtime.timers.defer(() => {
+    this.#host.runtime.timers.after(ACK_GATHER_MS, () => {
       this.#willAck = false;
       this.#sendAcks();
     });
   }
 
+  /** Once for all that arrived together. */
+  #ackNow(): void {
+    if (this.#willAckNow) return;
+    this.#willAckNow = true;
+    this.#host.runtime.timers.defer(() => {
+      this.#willAckNow = false;
+      this.#sendAcks();
+    });
+  }
+
+  /** A copy is acknowledged when it is whole. */
   #sendAcks(): void {
     const args: [string, ...number[]] = ['ACK'];
     for (const held of this.#unacked) {

@@ -18,7 +18,8 @@
  *     COPY shard epoch copy                       must begin anew: clear, then say CLEARED
  *     ITEMS shard copy effects                    of the copy
  *     COPIED shard copy offset                    whole once all before `offset` is applied
- *     DATA (shard epoch offset effects)…          of the streams
+ *     DATA table effects                          of the streams; see `pieces.ts`
+ *     ASK                                         wants an ACK at once
  *     TICK (shard epoch offset copied total)…     the stream's end now, after all sent before
  *     REFUSED shard words
  *

@@ -119,7 +119,7 @@ export class Replication {
   readonly #sourceHost: SourceHost;
   readonly #followerHost: FollowerHost;
   #willPump = false;
-  #willPumpForWaiter = false;
+  #willHurry = false;
   #listener: Listener | undefined;
   /** Records that a follower had no room for: misses, should it become primary. */
   recordsWithoutRoom = 0;
@@ -150,7 +150,11 @@ export class Replication {
     this.#followerHost = {
       ...{ runtime, clusterId, nodeId, token },
       rules: this.#rules,
-      apply: (held, effects) => this.#apply(held, effects),
+      begin: () => {
+        options.onBatch();
+        this.#scout.begin();
+      },
+      apply: (held, effects, start, end) => this.#apply(held, effects, start, end),
       clear: (held, done) => this.#chores.begin(held.id, { kind: 'clear', done }),
       onWhole: () => this.onProgress?.(),
     };
@@ -433,22 +437,18 @@ export class Replication {
     this.#willPump = true;
     this.#options.runtime.timers.after(GATHER_MS, () => {
       this.#willPump = false;
-      this.#pumpAll();
+      for (const source of this.#sources) source.pumpNow();
     });
   }
 
-  /** Somebody waits for replicas: what there is goes at the end of this turn. */
-  #pumpForWaiter(): void {
-    if (this.#willPumpForWaiter || this.#sources.size === 0) return;
-    this.#willPumpForWaiter = true;
+  /** Somebody waits for replicas: what there is goes at the end of this turn, to be acknowledged. */
+  hurry(): void {
+    if (this.#willHurry || this.#sources.size === 0) return;
+    this.#willHurry = true;
     this.#options.runtime.timers.defer(() => {
-      this.#willPumpForWaiter = false;
-      this.#pumpAll();
+      this.#willHurry = false;
+      for (const source of this.#sources) source.ask();
     });
-  }
-
-  #pumpAll(): void {
-    for (const source of this.#sources) source.pumpNow();
   }
 
   /** Calls `done` once `count` replicas have applied all before `offset`, or it is moot. */
@@ -465,7 +465,7 @@ export class Replication {
     const waiters = this.#waiters.get(held);
     if (waiters === undefined) this.#waiters.set(held, [{ offset, count, done }]);
     else waiters.push({ offset, count, done });
-    this.#pumpForWaiter();
+    this.hurry();
   }
 
   #acked(held: HeldShard): void {
@@ -515,22 +515,21 @@ export class Replication {
     }
   }
 
-  #apply(held: HeldShard, effects: Uint8Array): boolean {
+  #apply(held: HeldShard, effects: Uint8Array, start: number, end: number): boolean {
     const { engine } = this.#options.spaces;
-    this.#options.onBatch();
     engine.isApplying = true;
-    const isSound = this.#applyAll(held, effects);
+    const isSound = this.#applyAll(held, effects, start, end);
     engine.isApplying = false;
     return isSound;
   }
 
-  #applyAll(held: HeldShard, effects: Uint8Array): boolean {
+  #applyAll(held: HeldShard, effects: Uint8Array, start: number, end: number): boolean {
     const reader = this.#reader;
-    let at = 0;
-    let seenTo = 0;
-    while (at < effects.length) {
-      if (at >= seenTo) seenTo = this.#scout.scout(effects, at);
-      const next = reader.next(effects, at, effects.length);
+    const scout = this.#scout;
+    let at = start;
+    while (at < end) {
+      if (at >= scout.seenTo) scout.scout(effects, at);
+      const next = reader.next(effects, at, end);
       if (next === -1) return false;
       const keyEnd = reader.keyStart + reader.keyLength;
       if (!held.hasSlot(slotOfKey(effects, reader.keyStart, keyEnd))) return false;

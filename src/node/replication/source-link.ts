@@ -26,14 +26,9 @@ import {
 } from '../../runtime/index.ts';
 import type { Backlog } from './backlog.ts';
 import { setBytes, writeSet } from './effects.ts';
-import {
-  FrameReader,
-  REPLICATION_VERSION,
-  writeFrame,
-  type Frame,
-  type FrameArgument,
-} from './frames.ts';
+import { FrameReader, REPLICATION_VERSION, writeFrame, type Frame } from './frames.ts';
 import type { HeldShard } from './held-shard.ts';
+import { PIECE_BYTES, writePiece } from './pieces.ts';
 import { RESTS_A_STEP, ShardWalk, type KeySpaces } from './shard-records.ts';
 
 export interface SourceHost {
@@ -97,6 +92,7 @@ const QUEUED_BYTES_MAX = 1024 * 1024;
 /** Sent in one turn, so that other connections come in between. */
 const TURN_BYTES = 512 * 1024;
 const ITEMS_BYTES = 48 * 1024;
+const TABLE_BYTES = 128 * PIECE_BYTES;
 const TICK_MS = 50;
 const SILENT_US_MAX = 5_000_000;
 /** A follower says little. */
@@ -111,9 +107,11 @@ export class SourceLink {
   readonly #out = new OutputBuffer(64 * 1024);
   readonly #following = new Map<ShardId, Following>();
   readonly #items = new Map<ShardId, OutputBuffer>();
-  /** The arguments of the next DATA, and the bytes of effects in them. */
-  #data: [string, ...FrameArgument[]] = ['DATA'];
-  #dataBytes = 0;
+  /** Of the next DATA. */
+  readonly #table = new OutputBuffer(TABLE_BYTES);
+  readonly #effects = new OutputBuffer(ITEMS_BYTES);
+  /** Somebody waits for an acknowledgement of all that there is. */
+  #isAsking = false;
   #walk: ShardWalk | undefined;
   /** Of the walk under way: the shards it began with; -1 elsewhere. */
   readonly #walkedBySlot = new Int16Array(SLOT_COUNT);
@@ -320,7 +318,10 @@ export class SourceLink {
       const before = this.#out.length;
       this.#writeData();
       this.#stepWalk();
-      if (this.#out.length === before && !this.#isWalkRunnable()) break;
+      if (this.#out.length === before && !this.#isWalkRunnable()) {
+        this.#writeAsk();
+        break;
+      }
       budget -= this.#out.length - before;
       if (this.#out.length >= ITEMS_BYTES || budget <= 0) this.#send();
       if (budget <= 0) {
@@ -335,6 +336,18 @@ export class SourceLink {
       }
     }
     this.#send();
+  }
+
+  /** Sends what there is, and asks for an acknowledgement after it. */
+  ask(): void {
+    this.#isAsking = true;
+    this.pumpNow();
+  }
+
+  #writeAsk(): void {
+    if (!this.#isAsking) return;
+    this.#isAsking = false;
+    writeFrame(this.#out, ['ASK']);
   }
 
   /** Some of this is about to go: sends what there is of it, where the network keeps up. */
@@ -364,29 +377,35 @@ export class SourceLink {
     const { held, epoch } = following;
     while (this.#out.length < QUEUED_BYTES_MAX && held.backlog.read(following.cursor)) {
       const { readBytes, readStart, readEnd } = held.backlog;
-      const bytes = readBytes.subarray(readStart, readEnd);
-      this.#data.push(held.id, epoch, following.cursor, bytes);
-      this.#dataBytes += bytes.length;
-      following.cursor += bytes.length;
-      if (this.#dataBytes >= ITEMS_BYTES) this.#writeCollected();
+      const length = readEnd - readStart;
+      writePiece(this.#table, held.id, epoch, following.cursor, length);
+      this.#effects.append(readBytes, readStart, readEnd);
+      following.cursor += length;
+      if (this.#effects.length >= ITEMS_BYTES) this.#writeCollected();
     }
   }
 
   #writeCollected(): void {
-    if (this.#data.length === 1) return;
-    writeFrame(this.#out, this.#data);
-    this.#data = ['DATA'];
-    this.#dataBytes = 0;
+    if (this.#table.length === 0) return;
+    writeFrame(this.#out, ['DATA', this.#table.view(), this.#effects.view()]);
+    this.#table.clear();
+    this.#effects.clear();
   }
 
   #isWalkRunnable(): boolean {
-    if (this.#isResting()) return false;
+    if (!this.#isCopying() || this.#isResting()) return false;
     const followings = [...this.#following.values()];
     if (this.#walk === undefined) {
       return !this.#isClearing() && followings.some((of) => this.#mayBegin(of));
     }
     const walking = followings.filter(({ walk }) => walk === 'walking');
     return walking.every((of) => this.#isPaused(of) || this.#creditOf(of) > 0);
+  }
+
+  #isCopying(): boolean {
+    if (this.#walk !== undefined) return true;
+    for (const { walk } of this.#following.values()) if (walk !== 'none') return true;
+    return false;
   }
 
   /** Copies that the follower makes room for are waited for: one walk then serves all of them. */
@@ -419,7 +438,7 @@ export class SourceLink {
    * is paused leaves it, and is begun anew by a later walk.
    */
   #stepWalk(): void {
-    if (this.#isResting()) return;
+    if (!this.#isCopying() || this.#isResting()) return;
     const followings = [...this.#following.values()];
     if (this.#walk === undefined) {
       const waiting = followings.filter((of) => this.#mayBegin(of));
