@@ -6,7 +6,8 @@
  * them. Only a request that is cut by the end of a piece is copied, and only as much of it as is
  * there: what a client declares never makes this allocate, what it has sent does.
  *
- * Between pieces it holds memory for at most four times what is left to parse, or 4 KiB.
+ * Between pieces it holds memory for at most four times what is left to parse, or 4 KiB, or what it
+ * was told to keep.
  */
 
 import { invariant } from '../runtime/index.ts';
@@ -41,8 +42,12 @@ export class RequestReader {
   /** The last bytes of the carry that are still before `#position` in the piece as well. */
   #borrowed = 0;
 
-  constructor(limits: RequestLimits = REQUEST_LIMITS) {
+  readonly #bytesKept: number;
+
+  /** @param bytesKept what it may hold though nothing is left to parse: for the next cut request */
+  constructor(limits: RequestLimits = REQUEST_LIMITS, bytesKept = CARRY_BYTES_KEPT) {
     this.request = new RequestParser(limits);
+    this.#bytesKept = bytesKept;
   }
 
   /** True where a request has begun and not ended, or whole ones wait to be parsed. */
@@ -150,7 +155,7 @@ export class RequestReader {
       this.#carryStart = 0;
       this.#carryEnd = 0;
     }
-    if (this.#carry.length <= Math.max(CARRY_BYTES_KEPT, needed * 4)) return;
+    if (this.#carry.length <= Math.max(this.#bytesKept, needed * 4)) return;
     this.#carry = needed === 0 ? NO_BYTES : this.#carry.slice(this.#carryStart, this.#carryEnd);
     this.#carryStart = 0;
     this.#carryEnd = needed;

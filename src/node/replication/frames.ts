@@ -48,6 +48,8 @@ export const FRAME_BYTES_MAX = ARGUMENT_BYTES_CEILING;
 export const REPLICATED_VALUE_BYTES_MAX = ARGUMENT_BYTES_CEILING / 2;
 
 const ARGUMENT_COUNT_MAX = 64 * 1024;
+/** Under load nearly each frame is cut somewhere: memory of its own would call the collector. */
+const CARRY_BYTES_KEPT = 512 * 1024;
 const LINE_END_BYTES = 2;
 export type FrameArgument = string | number | Uint8Array;
 
@@ -131,12 +133,13 @@ export class FrameReader {
    * @param onFrame gives words where the frame makes no sense
    */
   constructor(frameBytesMax: number, onFrame: (frame: Frame) => string | undefined) {
-    this.#reader = new RequestReader({
+    const limits = {
       argumentCountMax: ARGUMENT_COUNT_MAX,
       argumentBytesMax: frameBytesMax,
       requestBytesMax: frameBytesMax,
       lineBytesMax: 1024,
-    });
+    };
+    this.#reader = new RequestReader(limits, CARRY_BYTES_KEPT);
     this.#frame = new Frame(this.#reader.request);
     this.#onFrame = onFrame;
   }
