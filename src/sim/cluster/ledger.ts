@@ -390,7 +390,8 @@ export class Ledger {
     const living = copies.find((copy) => isOther(copy) && holds(copy, position));
     if (living !== undefined) return `${living.process.name} had it, and was not declared dead`;
     if (write.promised === 'quorum') {
-      const ackedAtUs = write.returnedAtUs ?? 0;
+      // Its client may hear of it only after the commit.
+      const ackedAtUs = Math.min(write.returnedAtUs ?? 0, atUs);
       const kept = write.holders.find(
         (holder) =>
           isOther(holder) &&
