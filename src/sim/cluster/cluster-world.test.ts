@@ -28,7 +28,7 @@ test('a run is the same run again, draw by draw', { timeout: TIMEOUT_MS }, () =>
 /** Mistakes, and within how many seeds from 1 on each must be caught. */
 const CAUGHT_WITHIN = {
   'no-fencing': 20,
-  'lease-from-receipt': 150,
+  'lease-from-receipt': 100,
   'learner-joins-early': 40,
   'promotes-whoever-answers': 200,
   'resumes-anywhere': 200,

@@ -102,6 +102,7 @@ const NODES_MAX = 9;
 /** Ids that no fault drawn by the swarm has. */
 const AIMED_ID = 100_000;
 const REPLACED_ID = 200_000;
+const LATE_ID = 300_000;
 /** What the margin of leases covers is a tenth, on either side. */
 const DRIFT_PPM_MAX = 95_000;
 
@@ -129,6 +130,7 @@ export function drawClusterScenario(seed: number, peersWished?: number): Cluster
       ...drawFaults(seed, { peers: troubled, faultsMs: TIMING.faultsMs, ...CLUSTER_FAULTS }),
       ...drawAimed(seed, nodeNames),
       ...drawReplaced(seed, nodeNames),
+      ...drawLate(seed, nodeNames),
     ],
     operations: [
       ...drawDataOperations(seed, options),
@@ -191,6 +193,23 @@ function drawReplaced(seed: number, nodes: readonly string[]): Fault[] {
   return [
     { ...when, kind: 'cut', links: unheard, forMs },
     { ...when, id: REPLACED_ID + 1, kind: 'slowLinks', links: late, extraUs, bytesPerMs: 0, forMs },
+  ];
+}
+
+/** A primary's last heartbeats are heard at once, and answered late. */
+function drawLate(seed: number, nodes: readonly string[]): Fault[] {
+  const draws = new Stream(seed, 'cluster: late').sequence(0);
+  if (draws.chance([3, 4])) return [];
+  const peer = draws.pick(nodes);
+  const atMs = draws.between(0, TIMING.faultsMs - 3500);
+  const forMs = draws.between(2000, 3500);
+  const extraUs = draws.between(150_000, 450_000);
+  const answers = META_PEERS.map((name) => `${name}>${peer}`);
+  const heartbeats = META_PEERS.map((name) => `${peer}>${name}`);
+  const cutMs = draws.between(500, 1000);
+  return [
+    { id: LATE_ID, atMs, kind: 'slowLinks', links: answers, extraUs, bytesPerMs: 0, forMs },
+    { id: LATE_ID + 1, atMs: atMs + cutMs, kind: 'cut', links: heartbeats, forMs: forMs - cutMs },
   ];
 }
 
