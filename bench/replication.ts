@@ -1,17 +1,20 @@
 /**
- * What a replica of each shard costs: the throughput of three nodes with one, and without.
+ * What a replica of each shard costs: the throughput of three nodes with one, and without; and the
+ * same of Redis Cluster.
  *
  *     npm run bench:replication -- [--rounds 3] [--seconds 3]
  *
- * Both clusters run all the time, and are loaded in alternating rounds by `redis-benchmark --cluster`
- * over all nodes. Everything shares the machine's cores, so CPU an operation, of all nodes together,
- * says more than the rate: a write is carried out twice where there is a replica.
+ * All four clusters run all the time, and are loaded in alternating rounds by
+ * `redis-benchmark --cluster` over all nodes. Everything shares the machine's cores, so CPU an
+ * operation, of all nodes together, says more than the rate: a write is carried out twice where there
+ * is a replica.
  */
 import { spawnSync } from 'node:child_process';
 import { cpus, release } from 'node:os';
 import { parseArgs } from 'node:util';
 import { median, readCpuTime } from '../src/load/index.ts';
 import { ClusterProcesses } from '../test/support/cluster-processes.ts';
+import { RedisCluster } from './redis-cluster.ts';
 
 const NODES = 3;
 const CONNECTIONS = 50;
@@ -38,15 +41,16 @@ interface Round {
 }
 
 type Load = (typeof LOADS)[number];
+type Cluster = ClusterProcesses | RedisCluster;
 
-function cpuUsOf(cluster: ClusterProcesses): number {
+function cpuUsOf(cluster: Cluster): number {
   return cluster.nodes.reduce((sum, { child }) => {
     const time = readCpuTime(child?.pid ?? 0);
     return sum + (time === undefined ? 0 : (time.userMs + time.systemMs) * 1000);
   }, 0);
 }
 
-function run(cluster: ClusterProcesses, { command, pipeline }: Load, operations: number): Round {
+function run(cluster: Cluster, { command, pipeline }: Load, operations: number): Round {
   const before = cpuUsOf(cluster);
   const { stdout } = spawnSync(
     'redis-benchmark',
@@ -72,9 +76,9 @@ function run(cluster: ClusterProcesses, { command, pipeline }: Load, operations:
 }
 
 /** As many as take the time of a round: redis-benchmark looks at its clock four times a second. */
-function operationsFor(load: Load): number {
+function operationsFor(cluster: Cluster, load: Load): number {
   for (let operations = 20_000; ;) {
-    const wanted = Math.round(run(without, load, operations).opsPerSecond * Number(values.seconds));
+    const wanted = Math.round(run(cluster, load, operations).opsPerSecond * Number(values.seconds));
     if (wanted < operations * 1.5) return wanted;
     operations = wanted;
   }
@@ -85,17 +89,21 @@ const start = async (replicas: number): Promise<ClusterProcesses> =>
 
 await using without = await start(0);
 await using replicated = await start(1);
+await using redis = await RedisCluster.start(NODES, 0);
+await using redisReplicated = await RedisCluster.start(NODES, 1);
 console.log(
   `${cpus()[0].model}, ${cpus().length} cores, Linux ${release()}, Node ${process.version}\n`,
 );
-console.log('| | ops/s without | with | ratio | CPU µs/op without | with | ratio |');
-console.log('| --- | --: | --: | --: | --: | --: | --: |');
-for (const load of LOADS) {
-  const operations = operationsFor(load);
-  run(replicated, load, operations);
+console.log('| | | ops/s without | with | ratio | CPU µs/op without | with | ratio |');
+console.log('| --- | --- | --: | --: | --: | --: | --: | --: |');
+
+/** Prints a row: medians of alternating rounds. */
+function compare(name: string, pair: readonly [Cluster, Cluster], load: Load): void {
+  const operations = operationsFor(pair[0], load);
+  run(pair[1], load, operations);
   const rounds: Array<readonly [Round, Round]> = [];
   for (let round = 0; round < Number(values.rounds); round++) {
-    rounds.push([run(without, load, operations), run(replicated, load, operations)]);
+    rounds.push([run(pair[0], load, operations), run(pair[1], load, operations)]);
   }
   const of = (index: 0 | 1, what: keyof Round): number =>
     median(rounds.map((round) => round[index][what]));
@@ -105,5 +113,11 @@ for (const load of LOADS) {
     ...[rates[0].toFixed(0), rates[1].toFixed(0), `${(rates[1] / rates[0]).toFixed(2)}×`],
     ...[costs[0].toFixed(2), costs[1].toFixed(2), `${(costs[1] / costs[0]).toFixed(2)}×`],
   ];
-  console.log(`| ${load.command.toUpperCase()} -P ${load.pipeline} | ${cells.join(' | ')} |`);
+  const what = `${load.command.toUpperCase()} -P ${load.pipeline}`;
+  console.log(`| ${what} | ${name} | ${cells.join(' | ')} |`);
+}
+
+for (const load of LOADS) {
+  compare('cachectl', [without, replicated], load);
+  compare('Redis', [redis, redisReplicated], load);
 }

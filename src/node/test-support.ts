@@ -2,7 +2,7 @@
  * A whole node in the simulator, between parties that a test speaks for: the meta leader, a client,
  * and a follower of the node's shards.
  */
-import type { Ack, ShardMap } from '../cluster/index.ts';
+import { asShardId, type Ack, type ShardMap } from '../cluster/index.ts';
 import { encodeRequest } from '../resp/index.ts';
 import { OutputBuffer, type Connection, type Runtime } from '../runtime/index.ts';
 import { Simulation } from '../sim/index.ts';
@@ -25,7 +25,7 @@ import {
   type Frame,
   type FrameArgument,
 } from './replication/frames.ts';
-import { PieceReader } from './replication/pieces.ts';
+import { RowReader, writeRow } from './replication/rows.ts';
 
 const META = { host: 'meta', port: 7500 };
 const CLIENT_PORT = 7400;
@@ -55,16 +55,17 @@ export type Heard = readonly string[];
 
 /** What a `DATA` brings: for each shard the name, its number, the epoch, the offset and effects. */
 function piecesOf(frame: Frame): Heard[] {
-  const pieces = new PieceReader();
-  const effects = frame.bytes(2);
-  if (!pieces.begin(frame.bytes(1), effects)) throw new Error('a table that effects do not fit');
-  const heard: Heard[] = [];
-  while (pieces.next()) {
-    const { shard, epoch, offset, start, end } = pieces;
-    const octets = Buffer.from(effects.subarray(start, end)).toString('latin1');
-    heard.push([frame.name, `${shard}`, `${epoch}`, `${offset}`, octets]);
+  const rows = new RowReader();
+  rows.begin(frame.bytes(1));
+  const effects = Buffer.from(frame.bytes(2)).toString('latin1');
+  const pieces: Heard[] = [];
+  let at = 0;
+  while (rows.next()) {
+    const { shard, epoch, offset, number } = rows;
+    pieces.push([frame.name, `${shard}`, `${epoch}`, `${offset}`, effects.slice(at, at + number)]);
+    at += number;
   }
-  return heard;
+  return pieces;
 }
 
 /** Each party in a process of its own; messages take 100 µs. */
@@ -190,7 +191,10 @@ export class NodeWorld {
 
   /** The follower says that it has applied this `DATA`, and all before. */
   ack([, shard, epoch, offset, effects]: Heard): void {
-    this.say('ACK', shard, epoch, Number(offset) + effects.length, 0);
+    const table = new OutputBuffer();
+    const end = Number(offset) + effects.length;
+    writeRow(table, asShardId(Number(shard)), Number(epoch), end, 0);
+    this.say('ACK', table.view());
   }
 
   /**

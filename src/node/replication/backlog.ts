@@ -29,10 +29,10 @@ export class BacklogPool {
   #first = 0;
   /** Whole chunks that went, for those to come: else each would bring the collector nearer. */
   readonly #spare: Array<Uint8Array<ArrayBuffer>> = [];
-  readonly #onDrop: (backlog: Backlog) => void;
+  readonly #onDrop: (backlog: Backlog, offset: number) => void;
 
-  /** @param onDrop told before the oldest chunk of a backlog goes */
-  constructor(bytesMax: number, onDrop: (backlog: Backlog) => void) {
+  /** @param onDrop told before a backlog's oldest chunk goes, and with it all before `offset` */
+  constructor(bytesMax: number, onDrop: (backlog: Backlog, offset: number) => void) {
     this.bytesMax = bytesMax;
     this.#onDrop = onDrop;
   }
@@ -55,7 +55,7 @@ export class BacklogPool {
     const { backlog, bytes } = this.#order[this.#first];
     this.#first++;
     this.bytesUsed -= bytes;
-    this.#onDrop(backlog);
+    this.#onDrop(backlog, backlog.firstEnd);
     const dropped = backlog.dropFirst();
     if (dropped.length === CHUNK_BYTES_MAX && this.#spare.length < SPARE_MAX) {
       this.#spare.push(dropped);
@@ -96,6 +96,12 @@ export class Backlog {
   /** The offset of the first effect that is still held. */
   get start(): number {
     return this.#chunks.length === 0 ? this.end : this.#chunks[0].offset;
+  }
+
+  /** Where its oldest chunk ends. */
+  get firstEnd(): number {
+    const [first] = this.#chunks;
+    return first.offset + first.length;
   }
 
   /** Makes room for an effect of so many bytes, to be written at `bytes[at]` at once. */

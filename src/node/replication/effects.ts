@@ -24,7 +24,7 @@ export function delBytes(keyLength: number): number {
   return DEL_HEADER_BYTES + keyLength;
 }
 
-/** Writes a SET of `setBytes` bytes at `at`; key and value lie in `source`. */
+/** Writes a SET of `setBytes` bytes at `at`; in `source` the value follows the key. */
 export function writeSet(
   bytes: Uint8Array,
   at: number,
@@ -32,7 +32,6 @@ export function writeSet(
   source: Uint8Array,
   keyStart: number,
   keyLength: number,
-  valueStart: number,
   valueLength: number,
   deadlineMs: number,
 ): void {
@@ -41,8 +40,7 @@ export function writeSet(
   putUint32(bytes, at + 5, keyLength);
   putUint32(bytes, at + 9, valueLength);
   putUint64(bytes, at + 13, deadlineMs);
-  copyBytes(source, keyStart, bytes, at + SET_HEADER_BYTES, keyLength);
-  copyBytes(source, valueStart, bytes, at + SET_HEADER_BYTES + keyLength, valueLength);
+  copyBytes(source, keyStart, bytes, at + SET_HEADER_BYTES, keyLength + valueLength);
 }
 
 /** Writes a DEL of `delBytes` bytes at `at`. */

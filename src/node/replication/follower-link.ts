@@ -5,7 +5,7 @@
  * applied where it goes on exactly where this node is; anything else means that bytes were lost, and
  * ends the connection: the next one says anew how far this node is.
  */
-import { asEpoch, asShardId, SLOT_COUNT, type NodeId, type ShardId } from '../../cluster/index.ts';
+import { asEpoch, type NodeId, type ShardId } from '../../cluster/index.ts';
 import {
   OutputBuffer,
   type Address,
@@ -23,7 +23,7 @@ import {
   type Frame,
 } from './frames.ts';
 import type { HeldShard } from './held-shard.ts';
-import { PieceReader } from './pieces.ts';
+import { RowReader, writeRow } from './rows.ts';
 import type { LinkFacts } from './source-link.ts';
 import type { StreamPosition } from './stream-history.ts';
 
@@ -79,7 +79,8 @@ export class FollowerLink {
   /** The last copy of each shard on this connection. */
   readonly #copyTaken = new Map<ShardId, number>();
   readonly #unacked = new Set<HeldShard>();
-  readonly #pieces = new PieceReader();
+  readonly #rows = new RowReader();
+  readonly #table = new OutputBuffer(1024);
   readonly #out = new OutputBuffer(4096);
   #attempt: ConnectAttempt | undefined;
   #connection: Connection | undefined;
@@ -316,16 +317,19 @@ export class FollowerLink {
   }
 
   #takeData(frame: Frame): string | undefined {
-    const pieces = this.#pieces;
+    const rows = this.#rows;
     const effects = frame.bytes(2);
-    if (!pieces.begin(frame.bytes(1), effects)) return 'a table that its effects do not fit';
+    if (!rows.begin(frame.bytes(1))) return 'DATA without its table';
     this.#host.begin();
-    while (pieces.next()) {
-      const held =
-        pieces.shard < SLOT_COUNT ? this.#shards.get(asShardId(pieces.shard)) : undefined;
+    let end = 0;
+    while (rows.next()) {
+      const { shard, epoch, offset } = rows;
+      const start = end;
+      end += rows.number;
+      if (end > effects.length) return 'a table that its effects do not fit';
+      const held = shard === undefined ? undefined : this.#shards.get(shard);
       if (held === undefined || !this.#asked.has(held.id)) continue;
-      if (!this.#takes(held, pieces.epoch)) continue;
-      const { offset, start, end } = pieces;
+      if (!this.#takes(held, epoch)) continue;
       if (offset !== held.backlog.end) return 'effects that do not follow on what is here';
       if (!this.#host.apply(held, effects, start, end)) return 'effects that make no sense';
       held.backlog.appendFrom(effects, start, end);
@@ -370,14 +374,16 @@ export class FollowerLink {
 
   /** A copy is acknowledged when it is whole. */
   #sendAcks(): void {
-    const args: [string, ...number[]] = ['ACK'];
+    const table = this.#table;
     for (const held of this.#unacked) {
       if (!held.isWhole || !this.#asked.has(held.id)) continue;
-      args.push(held.id, held.epoch, held.backlog.end, this.#copyTaken.get(held.id) ?? 0);
+      const copy = this.#copyTaken.get(held.id) ?? 0;
+      writeRow(table, held.id, held.epoch, held.backlog.end, copy);
     }
     this.#unacked.clear();
-    if (args.length === 1) return;
-    writeFrame(this.#out, args);
+    if (table.length === 0) return;
+    writeFrame(this.#out, ['ACK', table.view()]);
+    table.clear();
     this.#send();
   }
 

@@ -8,7 +8,7 @@
  *     HELLO version cluster node token       who it is
  *     FOLLOW shard epoch at-epoch at-offset  wants the stream of the shard's primary of `epoch`
  *     CLEARED shard copy                     is empty now, and takes the copy
- *     ACK (shard epoch offset copy)…         has applied all before `offset`; the copy it began with
+ *     ACK table                              how far it has applied which stream; see `rows.ts`
  *     UNFOLLOW shard
  *
  * Source to follower:
@@ -18,7 +18,7 @@
  *     COPY shard epoch copy                       must begin anew: clear, then say CLEARED
  *     ITEMS shard copy effects                    of the copy
  *     COPIED shard copy offset                    whole once all before `offset` is applied
- *     DATA table effects                          of the streams; see `pieces.ts`
+ *     DATA table effects                          of the streams; see `rows.ts`
  *     ASK                                         wants an ACK at once
  *     TICK (shard epoch offset copied total)…     the stream's end now, after all sent before
  *     REFUSED shard words

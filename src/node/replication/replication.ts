@@ -127,8 +127,8 @@ export class Replication {
   constructor(options: ReplicationOptions) {
     this.#options = options;
     this.#rules = { ...REPLICATION_RULES, ...options.rules };
-    this.#pool = new BacklogPool(options.backlogBytesMax, (backlog) => {
-      for (const source of this.#sources) source.sendAhead(backlog);
+    this.#pool = new BacklogPool(options.backlogBytesMax, (backlog, offset) => {
+      for (const source of this.#sources) source.sendAhead(backlog, offset);
     });
     const { runtime, spaces, clusterId, nodeId, token, bytesOf } = options;
     const walkBuckets = options.walkBuckets ?? WALK_BUCKETS;
@@ -419,7 +419,6 @@ export class Replication {
       arena.octets(ref),
       arena.keyStart(ref),
       keyLength,
-      arena.valueStart(ref),
       valueLength,
       arena.deadline(ref),
     );

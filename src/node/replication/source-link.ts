@@ -28,7 +28,7 @@ import type { Backlog } from './backlog.ts';
 import { setBytes, writeSet } from './effects.ts';
 import { FrameReader, REPLICATION_VERSION, writeFrame, type Frame } from './frames.ts';
 import type { HeldShard } from './held-shard.ts';
-import { PIECE_BYTES, writePiece } from './pieces.ts';
+import { ROW_BYTES, RowReader, writeRow } from './rows.ts';
 import { RESTS_A_STEP, ShardWalk, type KeySpaces } from './shard-records.ts';
 
 export interface SourceHost {
@@ -92,7 +92,7 @@ const QUEUED_BYTES_MAX = 1024 * 1024;
 /** Sent in one turn, so that other connections come in between. */
 const TURN_BYTES = 512 * 1024;
 const ITEMS_BYTES = 48 * 1024;
-const TABLE_BYTES = 128 * PIECE_BYTES;
+const TABLE_BYTES = 128 * ROW_BYTES;
 const TICK_MS = 50;
 const SILENT_US_MAX = 5_000_000;
 /** A follower says little. */
@@ -110,6 +110,7 @@ export class SourceLink {
   /** Of the next DATA. */
   readonly #table = new OutputBuffer(TABLE_BYTES);
   readonly #effects = new OutputBuffer(ITEMS_BYTES);
+  readonly #rows = new RowReader();
   /** Somebody waits for an acknowledgement of all that there is. */
   #isAsking = false;
   #walk: ShardWalk | undefined;
@@ -293,13 +294,15 @@ export class SourceLink {
   }
 
   #takeAcks(frame: Frame): string | undefined {
-    for (let index = 1; index + 3 < frame.count; index += 4) {
-      const following = this.#find(frame, index);
-      const offset = frame.number(index + 2);
+    const rows = this.#rows;
+    if (!rows.begin(frame.bytes(1))) return 'an ACK without its table';
+    while (rows.next()) {
+      const { shard, epoch, offset, number } = rows;
+      const following = shard === undefined ? undefined : this.#following.get(shard);
       if (following === undefined || this.node === undefined) continue;
       // What was said before the last copy, or of another epoch, is about another state.
-      if (following.epoch !== frame.number(index + 1)) continue;
-      if (following.copy !== frame.number(index + 3) || following.walk !== 'none') continue;
+      if (following.epoch !== epoch) continue;
+      if (following.copy !== number || following.walk !== 'none') continue;
       if (following.state !== 'streaming') continue;
       if (!(offset <= following.cursor)) return 'an ACK of what was never sent';
       const { held } = following;
@@ -350,12 +353,12 @@ export class SourceLink {
     writeFrame(this.#out, ['ASK']);
   }
 
-  /** Some of this is about to go: sends what there is of it, where the network keeps up. */
-  sendAhead(backlog: Backlog): void {
+  /** All before `offset` is about to go: sends it, where the network keeps up. */
+  sendAhead(backlog: Backlog, offset: number): void {
     if (this.#isClosed || this.#connection.bytesQueued >= QUEUED_BYTES_MAX) return;
     for (const following of this.#following.values()) {
-      if (following.held.backlog !== backlog || following.state !== 'streaming') continue;
-      this.#collect(following);
+      if (following.held.backlog !== backlog || following.cursor >= offset) continue;
+      if (following.state === 'streaming') this.#collect(following);
     }
     this.#writeCollected();
     if (this.#out.length > 0) this.pump();
@@ -378,7 +381,7 @@ export class SourceLink {
     while (this.#out.length < QUEUED_BYTES_MAX && held.backlog.read(following.cursor)) {
       const { readBytes, readStart, readEnd } = held.backlog;
       const length = readEnd - readStart;
-      writePiece(this.#table, held.id, epoch, following.cursor, length);
+      writeRow(this.#table, held.id, epoch, following.cursor, length);
       this.#effects.append(readBytes, readStart, readEnd);
       following.cursor += length;
       if (this.#effects.length >= ITEMS_BYTES) this.#writeCollected();
@@ -514,7 +517,6 @@ export class SourceLink {
       arena.octets(ref),
       arena.keyStart(ref),
       keyLength,
-      arena.valueStart(ref),
       valueLength,
       arena.deadline(ref),
     );
