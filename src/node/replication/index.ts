@@ -3,7 +3,7 @@
  *
  * Reading order: `effects.ts` (what a stream consists of), `stream-history.ts` (which stream a copy
  * is a part of), `backlog.ts` (its recent past), `held-shard.ts` (one shard on this node),
- * `frames.ts` (what nodes say to each other), `source-link.ts` and `follower-link.ts` (the two ends
+ * `frames.ts` and `rows.ts` (what nodes say to each other), `source-link.ts` and `follower-link.ts` (the two ends
  * of a connection), `shard-records.ts` (walks over the engine), and `replication.ts`, which ties them
  * together.
  */
