@@ -14,12 +14,11 @@ import { openMetaPeer, type MetaPeer } from '../../meta/index.ts';
 import { CacheNode, DUTY, type ProcessFacts } from '../../node/index.ts';
 import type { RaftCore } from '../../raft/core.ts';
 import type { Effects } from '../../raft/effects.ts';
-import { StorageError } from '../../raft/index.ts';
-import { InvariantError } from '../../runtime/index.ts';
 import type { Runtime } from '../../runtime/index.ts';
 import type { Draws } from '../keyed-random.ts';
 import type { SimProcess } from '../process.ts';
 import { OracleViolation, type Simulation } from '../simulation.ts';
+import { leaderAmong, Supervisor } from '../supervisor.ts';
 import type { BuildHooks, Oracle, Subject, World } from '../world.ts';
 import { Administrator } from './administrator.ts';
 import { Chronicle } from './chronicle.ts';
@@ -54,7 +53,6 @@ import {
 import { createTenants, TENANT_NUMBERS } from './tenants.ts';
 
 /** What a supervisor waits before it starts a process again that has stopped by itself. */
-const SUPERVISOR_US = 200_000;
 const SETUP_US = 100_000;
 /** How often it is looked whether the cluster has converged. */
 const LOOK_US = 20_000;
@@ -105,10 +103,7 @@ class ClusterSubject implements Subject {
   /** Who served as a primary, when it was last looked at. */
   readonly #wasOpen = new Map<SimProcess, boolean>();
   readonly #wasFrozen = new Map<SimProcess, string>();
-  /** Peers whose disks are past repair. */
-  readonly #lost = new Set<SimProcess>();
-  #core: readonly SimProcess[] = [];
-  #isHealed = false;
+  readonly #supervisor: Supervisor;
   #isReadingAll = false;
   #leaders = 0;
   #lookedAtUs = -Infinity;
@@ -121,6 +116,7 @@ class ClusterSubject implements Subject {
     { addPeer }: BuildHooks,
   ) {
     this.#simulation = simulation;
+    this.#supervisor = new Supervisor(simulation, 'cluster');
     this.#scenario = scenario;
     this.#mistakes = mistakes;
     this.#ledger = new Ledger(simulation, this.#nodes, (process) => nodeIdOfName(process.name));
@@ -168,19 +164,12 @@ class ClusterSubject implements Subject {
   }
 
   leader(): SimProcess | undefined {
-    let leader: SimProcess | undefined;
-    let term = 0;
-    for (const [process, { core }] of this.#running) {
-      if (core?.role !== 'leader' || core.term <= term) continue;
-      leader = process;
-      term = core.term;
-    }
-    return leader;
+    return leaderAmong(this.#running);
   }
 
   /** A majority of the meta peers, most nodes, and all clients. */
   core(draws: Draws): readonly SimProcess[] {
-    const usable = this.#simulation.processes.filter((process) => !this.#lost.has(process));
+    const { usable } = this.#supervisor;
     const peers = usable.filter(({ name }) => isMetaPeer(name));
     const nodes = this.#startedNodes();
     const spared = peers.length > 2 && draws.chance([1, 2]) ? draws.pick(peers) : undefined;
@@ -191,8 +180,7 @@ class ClusterSubject implements Subject {
   }
 
   healed(core: readonly SimProcess[]): void {
-    this.#isHealed = true;
-    this.#core = core;
+    this.#supervisor.healed(core);
     this.#administrator.tidyUp();
     // Each client does more, so that what was done before is no excuse.
     this.#clients.forEach((client, number) => {
@@ -212,7 +200,7 @@ class ClusterSubject implements Subject {
     for (const { name, left, lastError } of this.#clients) {
       if (left > 0) return `${left} operations of ${name} have no outcome yet (${lastError})`;
     }
-    const core = this.#core.filter(({ name }) => isNode(name));
+    const core = this.#supervisor.core.filter(({ name }) => isNode(name));
     const peer = this.#leadingPeer();
     if (peer === undefined) return 'no meta peer leads';
     const missing = this.#convergence.pending(peer, core);
@@ -252,7 +240,7 @@ class ClusterSubject implements Subject {
   finalChecks(): void {
     this.#checkHistories();
     const peer = this.#leadingPeer();
-    const words = peer && this.#convergence.difference(peer, this.#core);
+    const words = peer && this.#convergence.difference(peer, this.#supervisor.core);
     if (words !== undefined) throw new OracleViolation('equal-copies', words);
   }
 
@@ -402,7 +390,7 @@ class ClusterSubject implements Subject {
         const { tenants } = this.#scenario.options;
         process.enter(process.life, 'set up', () => createTenants(peer, tenants));
       }
-      if (!this.#isHealed) this.#setUp();
+      if (!this.#supervisor.isHealed) this.#setUp();
     });
   }
 
@@ -422,8 +410,7 @@ class ClusterSubject implements Subject {
       node.stop(() => {
         process.kill();
         this.#simulation.schedule(restartMs * 1000, 'restart', () => {
-          const mayStart = !this.#isHealed || this.#core.includes(process);
-          if (process.status === 'down' && mayStart) process.start();
+          if (process.status === 'down' && this.#supervisor.isWanted(process)) process.start();
         });
       });
     });
@@ -452,17 +439,17 @@ class ClusterSubject implements Subject {
             this.#stepped(process, effects);
           },
         },
-        onFailure: (error) => this.#stopPeer(process, error),
+        onFailure: (error) => this.#supervisor.gaveUp(process, error),
       },
       (opening) => {
         if (opening.error !== undefined) {
-          this.#stopPeer(process, opening.error);
+          this.#supervisor.gaveUp(process, opening.error);
           return;
         }
         const { peer } = opening;
         running.peer = peer;
         peer.listen((error) => {
-          if (error !== undefined) this.#stopPeer(process, error);
+          if (error !== undefined) this.#supervisor.gaveUp(process, error);
         });
       },
     );
@@ -474,25 +461,6 @@ class ClusterSubject implements Subject {
       this.#simulation.note(process, `${event.role} of term ${event.term}`);
       if (event.role !== 'follower') this.#simulation.signal(event.role, process);
     }
-  }
-
-  /** A peer has given up: its supervisor starts it again, unless its disk is past repair. */
-  #stopPeer(process: SimProcess, error: Error): void {
-    if (error instanceof InvariantError) {
-      throw new OracleViolation('no-exception', `${process.name} stops: ${error.message}`);
-    }
-    this.#simulation.note(process, `stops: ${error.message}`);
-    this.#simulation.reachable('cluster: a peer stops because of its disk');
-    if (error instanceof StorageError && error.code !== 'unusable' && error.code !== 'locked') {
-      this.#lost.add(process);
-    }
-    process.kill();
-    this.#simulation.schedule(SUPERVISOR_US, 'supervisor', () => {
-      const mayStart = !this.#isHealed || this.#core.includes(process);
-      if (process.status === 'down' && process.hasPower && mayStart && !this.#lost.has(process)) {
-        process.start();
-      }
-    });
   }
 }
 

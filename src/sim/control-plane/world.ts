@@ -14,12 +14,11 @@ import { openMetaPeer, type ControllerRules, type MetaPeer } from '../../meta/in
 import { LEASE_RULES, type LeaseRules } from '../../node/cluster/lease.ts';
 import type { RaftCore } from '../../raft/core.ts';
 import type { Effects } from '../../raft/effects.ts';
-import { StorageError } from '../../raft/index.ts';
-import { InvariantError } from '../../runtime/index.ts';
 import type { Address, Runtime } from '../../runtime/index.ts';
 import type { Draws } from '../keyed-random.ts';
 import type { SimProcess } from '../process.ts';
 import { OracleViolation, type Simulation } from '../simulation.ts';
+import { leaderAmong, Supervisor } from '../supervisor.ts';
 import type { BuildHooks, Oracle, Subject, World } from '../world.ts';
 import { storeCalls } from './calls.ts';
 import { StoreClient, type StoreRequest } from './client.ts';
@@ -45,8 +44,6 @@ import { StoreWatcher } from './watcher.ts';
 
 const CLUSTER = 'sim';
 const PORT = 7500;
-/** What a supervisor waits before it starts a peer again that has stopped by itself. */
-const SUPERVISOR_US = 200_000;
 const ADMIN_TIMEOUT_MS = 2000;
 const UNDRAIN_US = 1_000_000;
 const SEGMENT_BYTES_MAX = 64 * 1024;
@@ -111,10 +108,7 @@ class ControlPlaneSubject implements Subject {
   readonly #hadLease = new Map<SimProcess, boolean>();
   readonly #nodeStates = new Map<NodeId, { readonly state: string; readonly bootId: string }>();
   readonly #primaries = new Map<ShardId, NodeId | null>();
-  /** Peers whose disks are past repair. */
-  readonly #lost = new Set<SimProcess>();
-  #core: readonly SimProcess[] = [];
-  #isHealed = false;
+  readonly #supervisor: Supervisor;
   #leaders = 0;
 
   constructor(
@@ -124,6 +118,7 @@ class ControlPlaneSubject implements Subject {
     { addPeer }: BuildHooks,
   ) {
     this.#simulation = simulation;
+    this.#supervisor = new Supervisor(simulation, 'control');
     this.#scenario = scenario;
     this.#mistakes = mistakes;
     this.#bootstrap = new Map(META_PEERS.map((name) => [name, { host: name, port: PORT }]));
@@ -165,19 +160,12 @@ class ControlPlaneSubject implements Subject {
   }
 
   leader(): SimProcess | undefined {
-    let leader: SimProcess | undefined;
-    let term = 0;
-    for (const [process, { core }] of this.#running) {
-      if (core?.role !== 'leader' || core.term <= term) continue;
-      leader = process;
-      term = core.term;
-    }
-    return leader;
+    return leaderAmong(this.#running);
   }
 
   /** A majority of the meta peers, some of the nodes, and all clients. */
   core(draws: Draws): readonly SimProcess[] {
-    const usable = this.#simulation.processes.filter((process) => !this.#lost.has(process));
+    const { usable } = this.#supervisor;
     const peers = usable.filter(({ name }) => !isNode(name) && !isClient(name));
     const nodes = usable.filter(({ name }) => isNode(name));
     const spared = peers.length > 2 && draws.chance([1, 2]) ? draws.pick(peers) : undefined;
@@ -186,8 +174,7 @@ class ControlPlaneSubject implements Subject {
   }
 
   healed(core: readonly SimProcess[]): void {
-    this.#isHealed = true;
-    this.#core = core;
+    this.#supervisor.healed(core);
     // Each client does more, so that what was done before is no excuse.
     this.#clients.forEach((client, number) => {
       for (const probe of probes(number)) client.add(probe);
@@ -206,7 +193,7 @@ class ControlPlaneSubject implements Subject {
     const peer = this.#leadingPeer();
     if (peer === undefined) return 'no meta peer leads';
     const { revision } = peer.store.view();
-    for (const process of this.#core) {
+    for (const process of this.#supervisor.core) {
       const running = this.#running.get(process);
       if (running !== undefined && running.peer?.store.view().revision !== revision) {
         return `${process.name} is not at revision ${revision}`;
@@ -264,7 +251,7 @@ class ControlPlaneSubject implements Subject {
   }
 
   #nodesPending({ state }: MetaPeer): string | undefined {
-    const core = this.#core.filter(({ name }) => isNode(name));
+    const core = this.#supervisor.core.filter(({ name }) => isNode(name));
     for (const process of core) {
       const node = this.#nodes.get(process);
       if (node?.hasLease !== true) return `${process.name} has no lease`;
@@ -387,8 +374,9 @@ class ControlPlaneSubject implements Subject {
       revisions: this.#revisions,
       hosts: () =>
         [...this.#running].flatMap(([process, { peer }]) => {
-          const isGood = !this.#isHealed || this.#core.includes(process);
-          return peer !== undefined && isGood ? [[process, peer.store] as const] : [];
+          return peer !== undefined && this.#supervisor.isWanted(process)
+            ? [[process, peer.store] as const]
+            : [];
         }),
     });
   }
@@ -448,17 +436,17 @@ class ControlPlaneSubject implements Subject {
             this.#stepped(process, core, effects);
           },
         },
-        onFailure: (error) => this.#stop(process, error),
+        onFailure: (error) => this.#supervisor.gaveUp(process, error),
       },
       (opening) => {
         if (opening.error !== undefined) {
-          this.#stop(process, opening.error);
+          this.#supervisor.gaveUp(process, opening.error);
           return;
         }
         const { peer } = opening;
         running.peer = peer;
         peer.listen((error) => {
-          if (error !== undefined) this.#stop(process, error);
+          if (error !== undefined) this.#supervisor.gaveUp(process, error);
         });
       },
     );
@@ -478,25 +466,6 @@ class ControlPlaneSubject implements Subject {
     }
   }
 
-  /** A peer has given up: its supervisor starts it again, unless its disk is past repair. */
-  #stop(process: SimProcess, error: Error): void {
-    if (error instanceof InvariantError) {
-      throw new OracleViolation('no-exception', `${process.name} stops: ${error.message}`);
-    }
-    this.#simulation.note(process, `stops: ${error.message}`);
-    this.#simulation.reachable('control: a peer stops because of its disk');
-    if (error instanceof StorageError && error.code !== 'unusable' && error.code !== 'locked') {
-      this.#lost.add(process);
-    }
-    process.kill();
-    this.#simulation.schedule(SUPERVISOR_US, 'supervisor', () => {
-      const mayStart = !this.#isHealed || this.#core.includes(process);
-      if (process.status === 'down' && process.hasPower && mayStart && !this.#lost.has(process)) {
-        process.start();
-      }
-    });
-  }
-
   /** Whoever drained nodes wants them back: without any, there would be nowhere to put shards. */
   #undrain(): void {
     const process = this.leader();
@@ -514,7 +483,7 @@ class ControlPlaneSubject implements Subject {
     const [operation, ...rest] = operations;
     if (operation === undefined) return;
     this.#simulation.schedule(operation.thinkMs * 1000 + 1, 'administration', () => {
-      if (this.#isHealed) return;
+      if (this.#supervisor.isHealed) return;
       this.#ask(operation);
       this.#administer(rest);
     });

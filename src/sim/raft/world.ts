@@ -4,12 +4,11 @@
  */
 import type { RaftCore } from '../../raft/core.ts';
 import type { Effects, Input, RaftEvent } from '../../raft/effects.ts';
-import { asClusterId, asPeerId, openPeer, StorageError } from '../../raft/index.ts';
+import { asClusterId, asPeerId, openPeer } from '../../raft/index.ts';
 import type { Configuration, PeerId, RaftPeer } from '../../raft/index.ts';
 import type { Rules } from '../../raft/rules.ts';
 import type { SessionRules } from '../../raft/sessions.ts';
 import { PeerTransport } from '../../raft/transport.ts';
-import { InvariantError } from '../../runtime/index.ts';
 import type { Address, Runtime } from '../../runtime/index.ts';
 import { checkLinearizable } from '../linearizability.ts';
 import { explainViolation } from '../linearizability-explain.ts';
@@ -17,6 +16,7 @@ import { registerModel } from '../linearizability-register.ts';
 import { NEVER, type Draws } from '../keyed-random.ts';
 import type { SimProcess } from '../process.ts';
 import { OracleViolation, type Simulation } from '../simulation.ts';
+import { leaderAmong, Supervisor } from '../supervisor.ts';
 import type { BuildHooks, Oracle, Subject, World } from '../world.ts';
 import { RaftClient, type PeerService, type RegisterRequest } from './client.ts';
 import { decides } from './configurations.ts';
@@ -28,8 +28,6 @@ import type { RaftOperation, RaftOptions, RaftScenario } from './scenario.ts';
 
 const CLUSTER = asClusterId('sim');
 const PORT = 7500;
-/** What a supervisor waits before it starts a peer again that has stopped by itself. */
-const SUPERVISOR_US = 200_000;
 
 /** What was lost before the network became calm is sent again within this time. */
 const ARRIVAL_MS = 3000;
@@ -71,10 +69,7 @@ class RaftSubject implements Subject {
   readonly #clients: RaftClient[];
   readonly #addresses: ReadonlyMap<PeerId, Address>;
   readonly #proposed = new Set<string>();
-  #core: readonly SimProcess[] = [];
-  #isHealed = false;
-  /** Peers whose disks are past repair. */
-  readonly #lost = new Set<SimProcess>();
+  readonly #supervisor: Supervisor;
   #hasDamage = false;
   #leaders = 0;
   #cutOffs = 0;
@@ -89,6 +84,7 @@ class RaftSubject implements Subject {
     { addPeer }: BuildHooks,
   ) {
     this.#simulation = simulation;
+    this.#supervisor = new Supervisor(simulation, 'raft');
     this.#mistakes = mistakes;
     this.#scenario = scenario;
     this.#oracles = new RaftOracles(scenario.options.electionTimeoutMs);
@@ -114,14 +110,7 @@ class RaftSubject implements Subject {
   }
 
   leader(): SimProcess | undefined {
-    let leader: SimProcess | undefined;
-    let term = 0;
-    for (const [process, { core }] of this.#running) {
-      if (core?.role !== 'leader' || core.term <= term) continue;
-      leader = process;
-      term = core.term;
-    }
-    return leader;
+    return leaderAmong(this.#running);
   }
 
   cutOff(process: SimProcess): void {
@@ -137,10 +126,11 @@ class RaftSubject implements Subject {
 
   /** A majority of every configuration that may be in force, or everyone. */
   core(draws: Draws): readonly SimProcess[] {
-    const usable = this.#simulation.processes.filter((process) => !this.#lost.has(process));
+    const { usable } = this.#supervisor;
     const some = usable.filter(() => draws.chance([2, 3]));
     // A peer that has lost entries elects only who has them: that may need the others.
-    if (draws.chance([1, 2]) || this.#hasDamage || this.#lost.size > 0) return usable;
+    const isDiskLost = usable.length < this.#simulation.processes.length;
+    if (draws.chance([1, 2]) || this.#hasDamage || isDiskLost) return usable;
     const isIn = (peer: PeerId): boolean => some.some(({ name }) => name === peer);
     const configurations: Configuration[] = [];
     for (const process of usable) {
@@ -156,8 +146,7 @@ class RaftSubject implements Subject {
   }
 
   healed(core: readonly SimProcess[]): void {
-    this.#isHealed = true;
-    this.#core = core;
+    this.#supervisor.healed(core);
     // Each client does more, so that what was done before is no excuse.
     for (const [number, client] of this.#clients.entries()) {
       for (const probe of probes(number)) client.add(probe);
@@ -172,8 +161,8 @@ class RaftSubject implements Subject {
     if (core === undefined) return 'there is no leader';
     if (core.log.commit < core.log.lastIndex) return 'the leader has entries to commit';
     if (core.log.configuration.votersOutgoing.length > 0) return 'the configuration is joint';
-    for (const process of this.#core) {
-      if (this.#lost.has(process)) continue;
+    for (const process of this.#supervisor.core) {
+      if (this.#supervisor.isLost(process)) continue;
       const isMember = core.log.configuration.addresses.has(asPeerId(process.name));
       const applied = this.#running.get(process)?.core?.log.applied ?? 0;
       if (isMember && applied < core.log.commit) {
@@ -197,7 +186,7 @@ class RaftSubject implements Subject {
   settle(): number {
     const { options } = this.#scenario;
     const { network, processes } = this.#simulation;
-    if (!options.provesStability || this.#core.length !== processes.length) return 0;
+    if (!options.provesStability || this.#supervisor.core.length !== processes.length) return 0;
     network.settings = { ...network.settings, ...UNDISTURBED };
     this.#simulation.schedule(ARRIVAL_MS * 1000, 'deaf follower', () => this.#deafen());
     return ARRIVAL_MS + options.electionTimeoutMs * STABLE_ELECTION_TIMEOUTS;
@@ -345,14 +334,14 @@ class RaftSubject implements Subject {
             }
             this.#stepped(process, core, input, effects);
           },
-          onFailure: (error) => this.#stop(process, error),
+          onFailure: (error) => this.#supervisor.gaveUp(process, error),
         },
         rules: this.#mistakes.rules ?? {},
         sessionRules: this.#mistakes.sessionRules ?? {},
       },
       (opening) => {
         if (opening.error === undefined) running.peer = opening.peer;
-        else this.#stop(process, opening.error);
+        else this.#supervisor.gaveUp(process, opening.error);
       },
     );
   }
@@ -362,7 +351,7 @@ class RaftSubject implements Subject {
     const peer = asPeerId(process.name);
     const transport = new PeerTransport(runtime, { cluster: CLUSTER, peer, store, address });
     transport.listen(address, (error) => {
-      if (error !== undefined) this.#stop(process, error);
+      if (error !== undefined) this.#supervisor.gaveUp(process, error);
     });
     return transport;
   }
@@ -463,30 +452,11 @@ class RaftSubject implements Subject {
     throw new OracleViolation('stable-leadership', `${words} ${before} with a quorum`);
   }
 
-  /** A peer has given up: its supervisor starts it again, unless its disk is past repair. */
-  #stop(process: SimProcess, error: Error): void {
-    if (error instanceof InvariantError) {
-      throw new OracleViolation('no-exception', `${process.name} stops: ${error.message}`);
-    }
-    this.#simulation.note(process, `stops: ${error.message}`);
-    this.#simulation.reachable('raft: a peer stops because of its disk');
-    if (error instanceof StorageError && error.code !== 'unusable' && error.code !== 'locked') {
-      this.#lost.add(process);
-    }
-    process.kill();
-    this.#simulation.schedule(SUPERVISOR_US, 'supervisor', () => {
-      const mayStart = !this.#isHealed || this.#core.includes(process);
-      if (process.status === 'down' && process.hasPower && mayStart && !this.#lost.has(process)) {
-        process.start();
-      }
-    });
-  }
-
   #administer(operations: readonly RaftOperation[]): void {
     const [operation, ...rest] = operations;
     if (operation === undefined) return;
     this.#simulation.schedule(operation.thinkMs * 1000 + 1, 'administration', () => {
-      if (this.#isHealed) return;
+      if (this.#supervisor.isHealed) return;
       this.#ask(operation);
       this.#administer(rest);
     });
