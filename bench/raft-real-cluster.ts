@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { text } from 'node:stream/consumers';
-import type { PeerPlan } from './raft-real-peer.ts';
+import type { PeerPlan } from './peer-plan.ts';
 
 export interface PeerProcess {
   readonly name: string;

@@ -7,10 +7,9 @@
  */
 import { z } from 'zod';
 import { invariant, OutputBuffer } from '../src/runtime/index.ts';
-import type { Address, Connection, Runtime } from '../src/runtime/index.ts';
+import type { Connection, Runtime } from '../src/runtime/index.ts';
 import { createRuntime } from '../src/runtime/node/index.ts';
-import { asClusterId, asPeerId, openPeer, PeerTransport } from '../src/raft/index.ts';
-import type { ProposeOutcome, RaftPeer, StateMachine } from '../src/raft/index.ts';
+import type { PeerOptions, ProposeOutcome, RaftPeer, StateMachine } from '../src/raft/index.ts';
 import {
   INCOMPLETE,
   REQUEST,
@@ -21,18 +20,7 @@ import {
   writeNull,
   writeSimpleString,
 } from '../src/resp/index.ts';
-
-/** What the parent says on the command line, as JSON. */
-export const peerPlan = z.object({
-  name: z.string(),
-  /** Of all peers, this one among them. */
-  peers: z.array(z.object({ name: z.string(), port: z.number() })),
-  clientPort: z.number(),
-  dataDirectory: z.string(),
-  snapshotEntries: z.number(),
-  segmentBytesMax: z.number(),
-});
-export type PeerPlan = z.infer<typeof peerPlan>;
+import { HOST, openPlanned, type PeerPlan, peerPlan, stop } from './peer-plan.ts';
 
 /** What `STATUS` answers, as JSON. */
 export const peerReport = z.object({
@@ -46,7 +34,6 @@ export const peerReport = z.object({
 });
 export type PeerReport = z.infer<typeof peerReport>;
 
-const HOST = '127.0.0.1';
 const TIMEOUT_MS = 1500;
 
 /** Commands are requests in JSON; so are the answers. */
@@ -227,50 +214,14 @@ function parseStrings(bytes: Uint8Array): string[] {
   return parsed.map(String);
 }
 
-function stop(words: string): never {
-  process.stderr.write(`${words}\n`);
-  process.exit(1);
-}
-
 function main(plan: PeerPlan): void {
   const runtime = createRuntime({ dataDirectory: plan.dataDirectory, log: { level: 'error' } });
   const store = new KeyValues();
   const syncs = new Syncs();
-  const cluster = asClusterId('bench');
-  const name = asPeerId(plan.name);
-  const peers = new Map(
-    plan.peers.map((peer): [typeof name, Address] => [
-      asPeerId(peer.name),
-      { host: HOST, port: peer.port },
-    ]),
-  );
-  const address = peers.get(name);
-  if (address === undefined) stop('a peer is one of the peers');
-  openPeer(
-    {
-      runtime,
-      cluster,
-      peer: name,
-      directory: 'raft',
-      stateMachine: store,
-      transport: (disk) => {
-        const transport = new PeerTransport(runtime, { cluster, peer: name, store: disk, address });
-        transport.listen(address, (error) => {
-          if (error !== undefined) stop(error.message);
-        });
-        return transport;
-      },
-      bootstrap: peers,
-      snapshotEntries: plan.snapshotEntries,
-      segmentBytesMax: plan.segmentBytesMax,
-      onSync: (report) => syncs.add(report),
-      observer: { onFailure: (error) => stop(error.message) },
-    },
-    (opening) => {
-      if (opening.error !== undefined) stop(opening.error.message);
-      else serve(runtime, opening.peer, store, syncs, plan.clientPort);
-    },
-  );
+  const onSync: PeerOptions['onSync'] = (report) => syncs.add(report);
+  openPlanned(plan, { runtime, stateMachine: store, onSync }, (peer) => {
+    serve(runtime, peer, store, syncs, plan.clientPort);
+  });
 }
 
 // The parent imports this file, too, for what the two say to each other.

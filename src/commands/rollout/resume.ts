@@ -1,24 +1,7 @@
-import { Args } from '@oclif/core';
-import { AdminCommand, adminFlags } from '../frame/admin-command.ts';
-import { guardOf, revisionFlag } from '../frame/guard.ts';
-import { rolloutReport } from '../frame/admin-views.ts';
+import { RolloutCommand } from '../frame/rollout-command.ts';
 
-export default class RolloutResume extends AdminCommand {
+export default class RolloutResume extends RolloutCommand {
   static override summary = 'Go on with the waves of a rollout.';
   static override examples = ['<%= config.bin %> rollout resume limits'];
-  static override args = {
-    document: Args.string({
-      description: 'The config document.',
-      required: true,
-      ignoreStdin: true,
-    }),
-  };
-  static override flags = { 'if-revision': revisionFlag, ...adminFlags };
-
-  async run(): Promise<void> {
-    const { args, flags } = await this.parse(RolloutResume);
-    const input = { document: args.document, ...guardOf(flags) };
-    const { rollout } = await this.ask(flags, 'rollout.resume', input);
-    await this.print(rolloutReport([rollout]));
-  }
+  protected override readonly operation = 'rollout.resume';
 }
