@@ -2,6 +2,7 @@
 import { Flags } from '@oclif/core';
 import { asShardId, type ShardId } from '../../cluster/ids.ts';
 import type { Address } from '../../runtime/index.ts';
+import { clock } from '../../runtime/node/clock.ts';
 import { address, badValue, count, duration, size, type Kind, type Range } from './kinds.ts';
 
 function orRefuse<T>(kind: Kind<T>) {
@@ -27,6 +28,11 @@ export const shardFlag = Flags.custom<ShardId>({
   }),
   helpValue: shardNumber.label,
 });
+
+/** The time that was so many milliseconds ago, since 1970. */
+export function timeBefore(milliseconds: number): number {
+  return Math.max(0, Math.floor(clock.wallUs() / 1000) - milliseconds);
+}
 
 /** Milliseconds. */
 export const durationFlag = (range?: Range) => numberFlag(duration(range));

@@ -1,7 +1,6 @@
-import { clock } from '../../runtime/node/clock.ts';
 import { AdminCommand, adminFlags } from '../frame/admin-command.ts';
 import { receiptReport } from '../frame/admin-views.ts';
-import { durationFlag, limitOfList, shardFlag } from '../frame/flags.ts';
+import { durationFlag, limitOfList, shardFlag, timeBefore } from '../frame/flags.ts';
 
 export default class ReceiptList extends AdminCommand {
   static override summary = 'Show what failovers and switches may have cost, the newest first.';
@@ -19,11 +18,10 @@ export default class ReceiptList extends AdminCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(ReceiptList);
     const { shard, since, limit } = flags;
-    const nowMs = Math.floor(clock.wallUs() / 1000);
     const { receipts } = await this.ask(flags, 'receipt.list', {
       limit,
       ...(shard === undefined ? {} : { shard }),
-      ...(since === undefined ? {} : { sinceMs: Math.max(0, nowMs - since) }),
+      ...(since === undefined ? {} : { sinceMs: timeBefore(since) }),
     });
     await this.print(receiptReport(receipts));
   }

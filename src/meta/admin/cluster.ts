@@ -8,13 +8,22 @@ import {
   receiptSchema,
   rolloutSchema,
   shardSchema,
+  type AuditEvent,
   type NodeId,
 } from '../../cluster/index.ts';
 import { notFound, type Reading, type ReadHandlers } from './handlers.ts';
 import { epochOf } from './moves.ts';
 import { nodeViews } from './nodes.ts';
 import { readSurroundings, shardView } from './shard-views.ts';
-import type { ClusterStatus, NodeView, PeerView, ReceiptView, ShardView } from './views.ts';
+import type { OperationInput } from './schemas.ts';
+import type {
+  ClusterStatus,
+  EventView,
+  NodeView,
+  PeerView,
+  ReceiptView,
+  ShardView,
+} from './views.ts';
 
 export const clusterReads = {
   'cluster.status': (context) => status(context),
@@ -25,15 +34,14 @@ export const clusterReads = {
     }
     return { settings: settings.value, revision };
   },
-  'event.list': ({ draft, revision }, { limit, before = Infinity }) => {
-    const entries = draft.list(METADATA_KEYS.events).toReversed();
-    const events = entries
-      .filter(({ key }) => Number(key.slice(METADATA_KEYS.events.length)) < before)
-      .slice(0, limit)
-      .map(({ value, modRevision }) => ({
-        ...auditEventSchema.parse(JSON.parse(value)),
-        revision: modRevision,
-      }));
+  'event.list': ({ draft, revision }, { limit, before = Infinity, ...wanted }) => {
+    const events: EventView[] = [];
+    for (const { key, value, modRevision } of draft.list(METADATA_KEYS.events).toReversed()) {
+      if (events.length === limit) break;
+      if (Number(key.slice(METADATA_KEYS.events.length)) >= before) continue;
+      const event = auditEventSchema.parse(JSON.parse(value));
+      if (isWanted(event, wanted)) events.push({ ...event, revision: modRevision });
+    }
     return { events, revision };
   },
   'receipt.list': (context, { limit, shard, sinceMs = 0 }) => {
@@ -62,6 +70,16 @@ export const clusterReads = {
     return { clusterId: settings?.value.id ?? '', revision, entries: [...entries] };
   },
 } satisfies Partial<ReadHandlers>;
+
+/** Times are of the leaders' clocks, which may differ: an older event may follow a newer one. */
+function isWanted(
+  event: AuditEvent,
+  wanted: Pick<OperationInput<'event.list'>, 'operation' | 'subject' | 'sinceMs'>,
+): boolean {
+  const { operation = event.operation, subject = event.subject, sinceMs = 0 } = wanted;
+  const isOfKind = event.operation === operation || event.operation.startsWith(`${operation}.`);
+  return isOfKind && event.subject === subject && event.atMs >= sinceMs;
+}
 
 function shardOfReceipt(key: string): number {
   return Number(key.slice(key.lastIndexOf('/') + 1));

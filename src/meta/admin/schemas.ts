@@ -47,6 +47,11 @@ const message = z.string().max(1000).default('');
 const version = z.int().min(1);
 const throttleBytes = z.int().min(1).optional().meta({ description: 'Bytes a second.' });
 const limit = z.int().min(1).max(10_000).default(100);
+const sinceMs = z
+  .int()
+  .min(0)
+  .optional()
+  .meta({ description: 'Only those of this time or later, in milliseconds since 1970.' });
 
 const tenantWritten = written({ tenant: tenantViewSchema });
 const secretShown = z.string().meta({ description: 'Shown this once; only its hash is kept.' });
@@ -303,11 +308,7 @@ export const OPERATIONS = [
     {
       limit,
       shard: shardIdSchema.optional(),
-      sinceMs: z
-        .int()
-        .min(0)
-        .optional()
-        .meta({ description: 'Only those of this time or later, in milliseconds since 1970.' }),
+      sinceMs,
     },
     z.strictObject({ receipts: z.array(receiptViewSchema), revision: revisionSchema }),
   ),
@@ -411,6 +412,21 @@ export const OPERATIONS = [
     {
       limit,
       before: z.int().min(1).optional().meta({ description: 'Only events of lower numbers.' }),
+      operation: z
+        .string()
+        .regex(/^[a-z][a-z-]*(\.[a-z][a-z-]*)?$/)
+        .max(63)
+        .optional()
+        .meta({
+          description: 'Only of this operation, such as `tenant.create`, or kind: `tenant`.',
+        }),
+      subject: z
+        .string()
+        .min(1)
+        .max(255)
+        .optional()
+        .meta({ description: 'Only about this, such as `tenant shop`.' }),
+      sinceMs,
     },
     z.strictObject({ events: z.array(eventViewSchema), revision: revisionSchema }),
   ),

@@ -105,6 +105,30 @@ describe('writes', () => {
     }
   });
 
+  test('are found in the log by operation, kind, subject and time', () => {
+    const world = new AdminWorld();
+    world.call('tenant.create', { name: 'shop' });
+    world.call('tenant.create', { name: 'tenant' });
+    world.call('namespace.create', { tenant: 'shop', name: 'tenant' });
+    world.call('tenant.update', { name: 'shop', maxQps: 5 });
+    const found = (input: Parameters<typeof world.call<'event.list'>>[1]): string[] =>
+      world.call('event.list', input).events.map((event) => `${event.operation} ${event.subject}`);
+    const [latest] = world.call('event.list', {}).events;
+    expect(found({ operation: 'tenant' })).toEqual([
+      'tenant.update tenant shop',
+      'tenant.create tenant tenant',
+      'tenant.create tenant shop',
+    ]);
+    expect(found({ operation: 'tenant.create', limit: 1 })).toEqual([
+      'tenant.create tenant tenant',
+    ]);
+    expect(found({ operation: 'tenant.c' })).toEqual([]);
+    expect(found({ subject: 'tenant shop', before: latest.number })).toEqual([
+      'tenant.create tenant shop',
+    ]);
+    expect(found({ sinceMs: latest.atMs + 1 })).toEqual([]);
+  });
+
   test('are done anew where others change the same records meanwhile', () => {
     const world = new AdminWorld();
     const { store } = world.leader;

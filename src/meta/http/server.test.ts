@@ -252,7 +252,7 @@ test('every operation does as the document says', { timeout: 60_000 }, async () 
   await ok('config.get', { name: 'limits', version: 1 });
   await ok('config.history', { name: 'limits' });
   await ok('config.diff', { name: 'limits', from: 0, to: 2 });
-  await ok('event.list', { limit: 5, before: 1000 });
+  await ok('event.list', { limit: 5, before: 1000, operation: 'config', sinceMs: 1 });
   await ok('meta.peers');
   await ok('meta.snapshot');
   await ok('healthz');
