@@ -414,7 +414,10 @@ export const OPERATIONS = [
       before: z.int().min(1).optional().meta({ description: 'Only events of lower numbers.' }),
       operation: z
         .string()
-        .regex(/^[a-z][a-z-]*(\.[a-z][a-z-]*)?$/)
+        .regex(
+          /^[a-z][a-z-]*(\.[a-z][a-z-]*)?$/,
+          'an operation is named as tenant.create, and a kind of them as tenant',
+        )
         .max(63)
         .optional()
         .meta({
