@@ -42,7 +42,7 @@ export const MEMORY_BYTES_MIN = 1024 * 1024;
 export const MEMORY_BYTES_MAX = 15.5 * 1024 ** 3;
 
 /** With a limit that was lowered. */
-const EVICTIONS_A_WRITE = 16;
+const EVICTIONS_A_WRITE = 4;
 /** What is freed of a flushed domain before anything that lives is evicted, in turns of so much. */
 const RECLAIM_WORK_BYTES = 16 * WORK_BYTES_PER_RECORD;
 /** Memory that holds nothing is given back after so long: sooner it would often be got anew. */

@@ -4,7 +4,7 @@ import type { Domain } from './domain.ts';
 import type { HousekeepingJob } from './housekeeping.ts';
 
 /** An eviction's share of a turn: it touches many places of memory. */
-const EVICTION_WORK_BYTES = 512;
+const EVICTION_WORK_BYTES = 1024;
 
 export class LimitEviction implements HousekeepingJob {
   isBehind = false;
