@@ -56,16 +56,8 @@ function run(cluster: Cluster, { command, pipeline }: Load, operations: number):
     'redis-benchmark',
     [
       ...['--cluster', '-p', `${cluster.nodes[0].port}`, '-t', command, '-P', `${pipeline}`],
-      ...[
-        '-c',
-        `${CONNECTIONS}`,
-        '-n',
-        `${operations}`,
-        '-r',
-        `${KEYS_A_SLOT}`,
-        '-d',
-        `${VALUE_BYTES}`,
-      ],
+      ...['-c', `${CONNECTIONS}`, '-n', `${operations}`],
+      ...['-r', `${KEYS_A_SLOT}`, '-d', `${VALUE_BYTES}`],
       '--csv',
     ],
     { encoding: 'utf8' },

@@ -8,6 +8,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { CachectlError } from '../../cluster/errors.ts';
+import type { Timer } from '../../runtime/index.ts';
+import { timers } from '../../runtime/node/clock.ts';
 import { orderPart } from './partition.ts';
 
 export interface PartPlan {
@@ -36,7 +38,7 @@ export class LocalPart {
   readonly #listener: PartListener;
   #child: ChildProcess | undefined;
   #state: PartState = 'ended';
-  #recovery: NodeJS.Timeout | undefined;
+  #recovery: Timer | undefined;
   #isStopping = false;
 
   constructor(plan: PartPlan, listener: PartListener) {
@@ -103,9 +105,9 @@ export class LocalPart {
     const ended = once(child, 'close');
     this.#recover(child);
     child.kill('SIGTERM');
-    const impatience = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+    const impatience = timers.after(STOP_MS, () => child.kill('SIGKILL'));
     await ended;
-    clearTimeout(impatience);
+    impatience.cancel();
   }
 
   /** `kill -9`. */
@@ -134,18 +136,18 @@ export class LocalPart {
 
   #hurt(state: 'frozen' | 'cut off', child: ChildProcess, durationMs: number): void {
     this.#state = state;
-    this.#recovery = setTimeout(() => this.#recover(child), durationMs);
+    this.#recovery = timers.after(durationMs, () => this.#recover(child));
   }
 
   #recover(child: ChildProcess): void {
-    clearTimeout(this.#recovery);
+    this.#recovery?.cancel();
     if (this.#state === 'frozen') child.kill('SIGCONT');
     if (this.#state === 'cut off') orderPart(child, 'heal');
     if (this.#state === 'frozen' || this.#state === 'cut off') this.#state = 'running';
   }
 
   #onClosed(child: ChildProcess): string {
-    clearTimeout(this.#recovery);
+    this.#recovery?.cancel();
     const how = child.signalCode ?? `exit code ${child.exitCode}`;
     const hadServed = this.#state !== 'starting';
     this.#state = 'ended';

@@ -1,5 +1,6 @@
 /** Shows that something is under way, where it takes longer than a second and somebody watches. */
 import { styleText } from 'node:util';
+import { timers } from '../../runtime/node/clock.ts';
 
 const PATIENCE_MS = 1000;
 const FRAME_MS = 100;
@@ -19,16 +20,15 @@ export async function withProgress<T>(
     const mark = styleText('cyan', FRAMES[frame++ % FRAMES.length], { stream: stderr });
     stderr.write(`\r\u001B[K${mark} ${typeof words === 'string' ? words : words()}`);
   };
-  let animation: NodeJS.Timeout | undefined;
-  const start = setTimeout(() => {
+  let next = timers.after(PATIENCE_MS, animate);
+  function animate(): void {
     show();
-    animation = setInterval(show, FRAME_MS);
-  }, PATIENCE_MS);
+    next = timers.after(FRAME_MS, animate);
+  }
   try {
     return await work();
   } finally {
-    clearTimeout(start);
-    clearInterval(animation);
+    next.cancel();
     if (isShown) stderr.write('\r\u001B[K');
   }
 }

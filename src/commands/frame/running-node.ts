@@ -32,7 +32,7 @@ export async function runNode(
       else reject(listenError(options.listen, error));
     });
   });
-  return { node, stop: () => stop(node) };
+  return { node, stop: () => stop(node, runtime) };
 }
 
 /**
@@ -49,14 +49,14 @@ function tryAddress(runtime: Runtime, listen: Address): Promise<void> {
   });
 }
 
-async function stop(node: CacheNode): Promise<void> {
-  const deadlineMs = performance.now() + DRAIN_MS;
+async function stop(node: CacheNode, { clock, timers }: Runtime): Promise<void> {
+  const deadlineUs = clock.monotonicUs() + DRAIN_MS * 1000;
   const closed = new Promise<void>((resolve) => {
     node.stop(resolve);
   });
-  while (node.sessions.size > 0 && performance.now() < deadlineMs) {
-    await new Promise((resolve) => {
-      setTimeout(resolve, DRAIN_CHECK_MS);
+  while (node.sessions.size > 0 && clock.monotonicUs() < deadlineUs) {
+    await new Promise<void>((resolve) => {
+      timers.after(DRAIN_CHECK_MS, resolve);
     });
   }
   for (const session of node.sessions.values()) session.destroy();

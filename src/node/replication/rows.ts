@@ -5,8 +5,8 @@
  *
  * Big-endian. A `DATA` says of each row's stream what comes beside the table: `number` bytes of
  * effects, which begin at `offset`; those of the next row follow. An `ACK` says that all before
- * `offset` is applied, and `number` is the copy it began with. Few effects come together where
- * clients do not pipeline: a row costs a tenth of four arguments of a frame.
+ * `offset` is applied, and `number` is the copy it began with. Where clients do not pipeline there
+ * is a row for nearly each effect.
  */
 import { asShardId, SLOT_COUNT, type ShardId } from '../../cluster/index.ts';
 import type { OutputBuffer } from '../../runtime/index.ts';

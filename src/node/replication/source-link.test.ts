@@ -51,6 +51,7 @@ describe('the stream', () => {
     world.run(3);
     expect(world.replies).toHaveLength(4);
     expect(world.told('DATA')).toHaveLength(1);
+    expect(world.told('ASK')).toEqual([]);
   });
 
   test('of several shards comes in one frame', () => {
@@ -72,6 +73,7 @@ describe('the stream', () => {
       world.run(0.25);
       const data = world.told('DATA');
       expect(data).toHaveLength(world.replies.length + 1);
+      expect(world.told('ASK')).toHaveLength(data.length);
       world.ack(data[data.length - 1]);
       world.run(0.25);
     }

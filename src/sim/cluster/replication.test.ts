@@ -427,3 +427,24 @@ describe('copies of a shard', () => {
     expect(world.difference()).toBeUndefined();
   });
 });
+
+test('a replica acknowledges within milliseconds, and at once where somebody waits for it', () => {
+  const world = new TestWorld(1, {});
+  const { id, primary } = world.shardOf(Buffer.from('key:1'));
+  const { replication, process } = world.node(primary) ?? {};
+  const held = replication?.held(id);
+  if (held === undefined || process === undefined) throw new Error('no primary leads the shard');
+  const isAcked = (): boolean => held.isAckedBy(1, held.backlog.end);
+  world.write('key:1', 'first', 0);
+  world.run(3);
+  expect(isAcked()).toBe(false);
+  world.run(7);
+  expect(isAcked()).toBe(true);
+  world.write('key:1', 'second', 0);
+  let isTold = false;
+  world.simulation.step(process, 'wait', () =>
+    replication?.whenAcked(held, held.backlog.end, 1, (isGood) => (isTold = isGood)),
+  );
+  world.run(2);
+  expect(isTold).toBe(true);
+});

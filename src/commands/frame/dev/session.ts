@@ -6,6 +6,7 @@
  */
 import { CachectlError } from '../../../cluster/errors.ts';
 import { timers } from '../../../runtime/node/clock.ts';
+import { random } from '../../../runtime/node/random.ts';
 import { addresses } from '../admin-command.ts';
 import { LOCAL_NODES_MAX, type LocalCluster } from '../local-cluster.ts';
 import type { LocalPart } from '../local-part.ts';
@@ -174,7 +175,7 @@ export class DevSession {
     );
     if (parts.length === 0)
       this.#story.tell('no node is the primary of anything: nothing was done');
-    return parts[Math.floor(Math.random() * parts.length)];
+    return parts[random.uint32() % parts.length];
   }
 
   async #add(): Promise<void> {

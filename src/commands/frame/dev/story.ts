@@ -3,6 +3,7 @@
  * of one kind that come together are one line, and a failover is told by its receipts.
  */
 import { roughSize, roughTime } from '../admin-views.ts';
+import { clock } from '../../../runtime/node/clock.ts';
 import type { Sight } from './admin-line.ts';
 
 export interface StoryLine {
@@ -11,6 +12,8 @@ export interface StoryLine {
 }
 
 type Receipt = Sight['receipts'][number];
+
+const wallMs = (): number => Math.floor(clock.wallUs() / 1000);
 
 const LINES_MAX = 100;
 /** Told by receipts, or seen in the table. */
@@ -27,7 +30,7 @@ export class Story {
     return this.#lines.slice(-count);
   }
 
-  tell(words: string, atMs = Date.now()): void {
+  tell(words: string, atMs = wallMs()): void {
     const lines = [...this.#lines, { atMs, words }];
     // The cluster tells of what it did a moment later.
     this.#lines = lines.toSorted((one, other) => one.atMs - other.atMs).slice(-LINES_MAX);
@@ -35,7 +38,7 @@ export class Story {
 
   /** @param how completes "after it …" */
   hurt(node: string, how: string): void {
-    this.#hurtAtMs.set(node, { atMs: Date.now(), how });
+    this.#hurtAtMs.set(node, { atMs: wallMs(), how });
     this.tell(`${node} ${how}`);
   }
 
