@@ -2,7 +2,7 @@
 import type { PolicyName } from '../engine/index.ts';
 import { REQUEST_LIMITS, type RequestLimits } from '../resp/index.ts';
 import type { Address } from '../runtime/index.ts';
-import type { ClusterOptions } from './cluster/cluster.ts';
+import type { ClusterOptions } from './cluster/cluster-options.ts';
 
 /** What is given once, when the node starts. */
 export interface NodeOptions {

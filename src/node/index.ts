@@ -7,7 +7,7 @@
  * what a node has beside in a cluster: `lease.ts`, `meta-link.ts`, `routing.ts`, `tenants.ts`, and
  * `cluster.ts`, which ties them together.
  */
-export type { ClusterOptions } from './cluster/cluster.ts';
+export type { ClusterOptions } from './cluster/cluster-options.ts';
 export { LEASE_RULES, type LeaseRules } from './cluster/lease.ts';
 export { DUTY, type RoutingRules } from './cluster/routing.ts';
 export { MetaLink, type MetaLinkHandler, type MetaLinkOptions } from './cluster/meta-link.ts';

@@ -10,7 +10,6 @@ import {
   nodeIdOfName,
   roleOf,
   slotOfKey,
-  type ConfigValues,
   type NodeFacts,
   type NodeId,
   type Push,
@@ -18,18 +17,18 @@ import {
   type ShardReport,
 } from '../../cluster/index.ts';
 import type { Domain } from '../../engine/index.ts';
-import type { Address, Runtime, SystemError } from '../../runtime/index.ts';
+import type { Runtime, SystemError } from '../../runtime/index.ts';
 import type { Call } from '../call.ts';
 import type { Command } from '../command.ts';
 import type { NodeSettings } from '../config.ts';
 import { ERRORS } from '../errors.ts';
 import type { CacheNode } from '../node.ts';
-import { Replication, type ReplicationRules } from '../replication/index.ts';
+import { Replication } from '../replication/index.ts';
 import type { Session } from '../session.ts';
+import { nodeFacts, type ClusterOptions } from './cluster-options.ts';
 import { Farewells } from './farewells.ts';
 import { Freezes } from './freezes.ts';
 import { HeldBack } from './held-back.ts';
-import type { LeaseRules } from './lease.ts';
 import {
   MetaLink,
   type MetaLinkHandler,
@@ -39,52 +38,13 @@ import {
 import { Durability } from './durability.ts';
 import { RecentRate } from './recent-rate.ts';
 import { ownShareOf, ReplicatedShards } from './replicated-shards.ts';
-import { CLUSTER_ERRORS, DUTY, Routing, type RoutingRules, type Standing } from './routing.ts';
+import { CLUSTER_ERRORS, DUTY, Routing, sharesSlot, type Standing } from './routing.ts';
 import { Secrets } from './secrets.ts';
 import type { ShardSizes } from './shard-sizes.ts';
 import type { TenantState } from './tenant-state.ts';
 import { Tenants, type NamespaceState } from './tenants.ts';
 import type { Topology } from './topology.ts';
 import { UsageReports } from './usage-reports.ts';
-
-/** How a node takes part in a cluster. */
-export interface ClusterOptions {
-  /** Of the meta peers. */
-  readonly meta: readonly Address[];
-  /** What the meta peers ask for; undefined: nothing. */
-  readonly token?: string | undefined;
-  /** Unique in the cluster: the node's id follows from it. */
-  readonly name: string;
-  readonly zone: string;
-  readonly weight: number;
-  /** Names the machine: copies of a shard are kept on different ones where that can be. */
-  readonly machine: string;
-  /** Where clients and other nodes reach it. */
-  readonly announceHost: string;
-  /** Undefined: the port for clients and 10000, or less 10000 where there is no such port. */
-  readonly replicationPort: number | undefined;
-  readonly version: string;
-  /** How far a replica that serves reads may be behind, in milliseconds. */
-  readonly replicaLagMsMax: number;
-  /** What values of a config document make of a node's settings; problems in words. */
-  readonly settingsOf: (values: ConfigValues) => {
-    readonly settings: Partial<NodeSettings>;
-    readonly problems: readonly string[];
-  };
-  /** Memory for the recent past of the node's shards, from which replicas catch up. */
-  readonly backlogBytesMax: number;
-  /** Index buckets that one step of a copy looks into; absent: as many as take little time. */
-  readonly walkBuckets?: number;
-  /** Replaced by tests, which put mistakes in their place. */
-  readonly leaseRules?: LeaseRules;
-  readonly replicationRules?: Partial<ReplicationRules>;
-  readonly routingRules?: RoutingRules;
-}
-
-const BOOT_ID_BYTES = 8;
-const PORT_MAX = 65_535;
-/** As far as Redis puts its cluster bus from the port for clients. */
-const BUS = 10_000;
 
 export class Cluster implements MetaLinkHandler {
   readonly options: ClusterOptions;
@@ -130,7 +90,12 @@ export class Cluster implements MetaLinkHandler {
     this.#usage = new UsageReports(this.tenants);
     this.#secrets = new Secrets(node.runtime);
     this.#heldBack = new HeldBack(node.runtime);
-    this.#standing = { isLeased: false, staleMs: (shard) => this.#staleMs(shard), staleMsMax: 0 };
+    this.#standing = {
+      isLeased: false,
+      isLeaseDue: false,
+      staleMs: (shard) => this.#staleMs(shard),
+      staleMsMax: 0,
+    };
   }
 
   #makeReplication(): Replication {
@@ -163,7 +128,8 @@ export class Cluster implements MetaLinkHandler {
   /** The node serves clients at `port` from now on; `done` gets the error where that fails. */
   start(port: number, done: (error: SystemError | undefined) => void): void {
     const { host } = this.#node.options.listen;
-    const facts = this.#facts(port);
+    const { memoryBytes } = this.#node.settings;
+    const facts = nodeFacts(this.options, { port, memoryBytes }, this.#runtime.random);
     this.replication.listen({ host, port: facts.replicationPort }, (error) => {
       if (error === undefined) this.#join({ ...facts, replicationPort: this.replication.port });
       done(error);
@@ -195,23 +161,6 @@ export class Cluster implements MetaLinkHandler {
     return { self, map, nodes, isOpen };
   }
 
-  #facts(port: number): NodeFacts {
-    const { name, zone, weight, machine, announceHost, replicationPort, version } = this.options;
-    return {
-      id: this.self,
-      name,
-      host: announceHost,
-      port,
-      replicationPort: replicationPort ?? (port <= PORT_MAX - BUS ? port + BUS : port - BUS),
-      zone,
-      machine,
-      weight,
-      memoryBytes: this.#node.settings.memoryBytes,
-      bootId: Buffer.from(this.#runtime.random.bytes(BOOT_ID_BYTES)).toString('hex'),
-      version,
-    };
-  }
-
   /** Looks at the lease, for the requests that follow: so a process that was paused sees it end. */
   beginBatch(): void {
     this.nowUs = this.#runtime.clock.monotonicUs();
@@ -238,7 +187,7 @@ export class Cluster implements MetaLinkHandler {
       if (!isServed && !this.#servesOtherwise(call, command, slot)) return false;
       routing.operations[shard]++;
     } else if (command.isOnAllKeys && !this.isOpen && !this.#isStaleRead(call, command)) {
-      call.fail(CLUSTER_ERRORS.down);
+      this.#holdBack(call, undefined);
       return false;
     }
     const tenant = call.session.namespace?.tenant;
@@ -287,19 +236,31 @@ export class Cluster implements MetaLinkHandler {
     const verdict = this.routing.decide(slot, access, {
       ...this.#standing,
       isLeased: this.isOpen,
+      isLeaseDue: this.#leaseDueMs > 0,
       staleMsMax: this.options.replicaLagMsMax,
     });
     switch (verdict.kind) {
       case 'serve':
         return true;
       case 'hold':
-        if (!this.#heldBack.add(call, verdict.shard)) call.fail(CLUSTER_ERRORS.down);
+        this.#holdBack(call, verdict.shard);
         return false;
       case 'refuse':
         command.rejected++;
         call.fail(verdict.text);
         return false;
     }
+  }
+
+  /** Has the client wait until it is known who serves, where that may be soon. */
+  #holdBack(call: Call, shard: ShardId | undefined): void {
+    const dueMs = this.isOpen ? undefined : this.#leaseDueMs;
+    const isKept = dueMs !== 0 && this.#heldBack.add(call, shard, dueMs);
+    if (!isKept) call.fail(CLUSTER_ERRORS.down);
+  }
+
+  get #leaseDueMs(): number {
+    return this.#link?.lease.dueMs(this.nowUs) ?? 0;
   }
 
   /** A replica knows how far it is behind; a primary without lease, since when it has none. */
@@ -480,6 +441,10 @@ export class Cluster implements MetaLinkHandler {
     return reports;
   }
 
+  onLeased(): void {
+    this.#releaseHeld();
+  }
+
   onMap({ map, nodes, replicas }: Push<'map'>): void {
     const mapBefore = this.routing.map;
     this.routing.apply(map, nodes);
@@ -493,7 +458,7 @@ export class Cluster implements MetaLinkHandler {
     this.durability.copiesWanted = (replicas ?? 0) + 1;
     this.#node.engine.ownShare = ownShareOf(map, this.routing.nodes, this.self);
     this.tenants.setNodeCount(nodes.length, this.#runtime.clock.monotonicUs());
-    this.#releaseThawed();
+    this.#releaseHeld();
   }
 
   onTenants(push: Push<'tenants'>): void {
@@ -563,7 +528,7 @@ export class Cluster implements MetaLinkHandler {
   #shardReady(shard: ShardId): void {
     if (!this.#mayServe(shard)) return;
     this.routing.setFrozen(shard, false);
-    this.#releaseThawed();
+    this.#releaseHeld();
   }
 
   #mayServe(shard: ShardId): boolean {
@@ -574,17 +539,7 @@ export class Cluster implements MetaLinkHandler {
     this.states.throttle(push);
   }
 
-  #releaseThawed(): void {
+  #releaseHeld(): void {
     this.#heldBack.release((shard) => this.#mayServe(shard));
   }
-}
-
-/** Whether the other keys of a command have this slot, too. */
-function sharesSlot(call: Call, command: Command, slot: number): boolean {
-  const { keyFirst, keyLast, keyStep } = command;
-  const last = keyLast < 0 ? call.count + keyLast : Math.min(keyLast, call.count - 1);
-  for (let index = keyFirst + keyStep; index <= last; index += keyStep) {
-    if (slotOfKey(call.bytes, call.starts[index], call.ends[index]) !== slot) return false;
-  }
-  return true;
 }

@@ -1,8 +1,9 @@
 /**
- * Clients that wait until it is decided who serves a shard that is on its way to another node.
+ * Clients that wait until it is known who serves: a shard is on its way to another node, or the
+ * node's lease has run out and may be renewed by the next answer, as when the leader has changed.
  *
- * Each waits for two seconds at most, and is then told that the cluster is down: but the shard
- * stays held back, since only the leader knows what was decided.
+ * For a shard each waits for two seconds at most, and is then told that the cluster is down: but
+ * the shard stays held back, since only the leader knows what was decided.
  */
 import type { ShardId } from '../../cluster/index.ts';
 import type { Runtime, Timer } from '../../runtime/index.ts';
@@ -12,7 +13,8 @@ import type { Session } from '../session.ts';
 const HOLD_MS = 2000;
 
 interface Waiting {
-  readonly shard: ShardId;
+  /** Undefined: the request is about all keys. */
+  readonly shard: ShardId | undefined;
   readonly timer: Timer;
 }
 
@@ -27,13 +29,13 @@ export class HeldBack {
   }
 
   /** Keeps the request until the shard is released; false where its client has waited enough. */
-  add(call: Call, shard: ShardId): boolean {
+  add(call: Call, shard: ShardId | undefined, waitMs = HOLD_MS): boolean {
     const { session } = call;
     if (session === this.#overdue) return false;
     session.holdBack(call);
     const timer =
       this.#waiting.get(session)?.timer ??
-      this.#runtime.timers.after(HOLD_MS, () => this.#expire(session));
+      this.#runtime.timers.after(waitMs, () => this.#expire(session));
     this.#waiting.set(session, { shard, timer });
     return true;
   }
@@ -41,7 +43,7 @@ export class HeldBack {
   /** Lets the clients of these shards go on: they may have to wait again. */
   release(isReleased: (shard: ShardId) => boolean): void {
     for (const [session, { shard }] of [...this.#waiting]) {
-      if (!isReleased(shard)) continue;
+      if (shard !== undefined && !isReleased(shard)) continue;
       this.forget(session);
       session.release();
     }

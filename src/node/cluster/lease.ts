@@ -36,6 +36,9 @@ export const LEASE_RULES: LeaseRules = Object.freeze({
   isHeld: (untilUs: number, nowUs: number) => nowUs < untilUs,
 });
 
+/** A new leader stands, as a rule, before leases end; where it does not, soon after. */
+const DUE_MS = 500;
+
 export class Lease {
   readonly #rules: LeaseRules;
   #untilUs = 0;
@@ -59,6 +62,12 @@ export class Lease {
 
   isHeld(nowUs: number): boolean {
     return this.#rules.isHeld(this.#untilUs, nowUs);
+  }
+
+  /** For how long after its end another answer is expected to renew it yet; 0: no longer. */
+  dueMs(nowUs: number): number {
+    if (this.#untilUs === 0) return 0;
+    return Math.min(DUE_MS, Math.max(0, DUE_MS - (nowUs - this.#untilUs) / 1000));
   }
 
   /** The node is to act as primary no more: no answer that is still under way renews anything. */

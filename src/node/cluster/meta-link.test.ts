@@ -90,6 +90,7 @@ class World {
   #handler(): MetaLinkHandler {
     return {
       report: () => ({ shards: [], tenants: [], usedBytes: 0, memoryBytes: 1 }),
+      onLeased() {},
       onMap: (push) => this.maps.push(push),
       onTenants: (push) => this.tenants.push(push),
       onConfig() {},

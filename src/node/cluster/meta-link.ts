@@ -44,6 +44,8 @@ export type ReportPositions = (positions: readonly ShardPosition[], error?: stri
 /** Told of what is new. Pushes that are old news do not arrive here. */
 export interface MetaLinkHandler {
   report(): NodeReport;
+  /** The lease is held again that had run out, or is for the first time. */
+  onLeased(): void;
   /** A newer map, or the same with other nodes. */
   onMap(push: Push<'map'>): void;
   /** Follows on what came before it, or is whole. */
@@ -254,13 +256,16 @@ export class MetaLink {
       const answer = heartbeatAnswerSchema.safeParse(outcome.body).data;
       if (answer === undefined) return;
       this.#said.clear();
+      const nowUs = this.#runtime.clock.monotonicUs();
+      const wasLeased = this.lease.isHeld(nowUs);
       this.lease.answered({
         sentAtUs,
-        receivedAtUs: this.#runtime.clock.monotonicUs(),
+        receivedAtUs: nowUs,
         answerEpoch: answer.mapEpoch,
         ownEpoch: this.#mapEpoch,
         leaseMs,
       });
+      if (!wasLeased && this.lease.isHeld(nowUs)) this.#handler.onLeased();
       return;
     }
     const { code, message } = outcome.error;

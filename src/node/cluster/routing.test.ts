@@ -75,7 +75,8 @@ describe('routing', () => {
         fc.boolean(),
         fc.boolean(),
         fc.boolean(),
-        (map, at, isWrite, takesStale, isLeased, isFresh, isFrozen) => {
+        fc.boolean(),
+        (map, at, isWrite, takesStale, isLeased, isLeaseDue, isFresh, isFrozen) => {
           const routing = new Routing(SELF);
           routing.apply(map, NODES);
           const shard = map.shards.find((one) => one.slotFirst <= at && at <= one.slotLast);
@@ -84,7 +85,7 @@ describe('routing', () => {
           const verdict = routing.decide(
             at,
             { isWrite, takesStale },
-            { isLeased, staleMs: () => (isFresh ? 10 : 11), staleMsMax: 10 },
+            { isLeased, isLeaseDue, staleMs: () => (isFresh ? 10 : 11), staleMsMax: 10 },
           );
           const staleRead = takesStale && !isWrite;
           const role = roleOf(shard, SELF);
@@ -98,6 +99,8 @@ describe('routing', () => {
             expect(verdict.kind).toBe(kind);
           } else if ((role === 'primary' || role === 'replica') && staleRead && isFresh) {
             expect(verdict.kind).toBe('serve');
+          } else if (role === 'primary' && isLeaseDue) {
+            expect(verdict).toEqual({ kind: 'hold', shard: shard.id });
           } else {
             const text = role === 'primary' ? 'CLUSTERDOWN The cluster is down' : moved;
             expect(verdict).toEqual({ kind: 'refuse', text });
@@ -114,7 +117,7 @@ describe('routing', () => {
 
   test('is down for every slot before there is a map', () => {
     const routing = new Routing(SELF);
-    const standing = { isLeased: true, staleMs: () => 0, staleMsMax: 10 };
+    const standing = { isLeased: true, isLeaseDue: false, staleMs: () => 0, staleMsMax: 10 };
     const verdict = routing.decide(5, { isWrite: false, takesStale: true }, standing);
     expect(verdict).toEqual({ kind: 'refuse', text: 'CLUSTERDOWN The cluster is down' });
     expect(routing.isPrimaryOf(5)).toBe(false);

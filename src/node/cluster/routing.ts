@@ -8,12 +8,15 @@ import {
   EMPTY_SHARD_MAP,
   roleOf,
   SLOT_COUNT,
+  slotOfKey,
   type MapNode,
   type NodeId,
   type Shard,
   type ShardId,
   type ShardMap,
 } from '../../cluster/index.ts';
+import type { Call } from '../call.ts';
+import type { Command } from '../command.ts';
 
 /** What a node is to a shard. */
 export const DUTY = Object.freeze({ none: 0, primary: 1, frozen: 2, replica: 3 });
@@ -29,6 +32,8 @@ export interface Access {
 export interface Standing {
   /** Whether the lease is held. */
   readonly isLeased: boolean;
+  /** Whether it ran out so short a time ago that the next answer may well renew it. */
+  readonly isLeaseDue: boolean;
   /** How far the node's copy of a shard may be behind, in milliseconds, as far as it knows. */
   staleMs(shard: ShardId): number;
   readonly staleMsMax: number;
@@ -36,7 +41,10 @@ export interface Standing {
 
 export type Verdict =
   | { readonly kind: 'serve' }
-  /** The shard is on its way to another node: until it is known to which, the client waits. */
+  /**
+   * The shard is on its way to another node, or the lease is due to be renewed: until it is known
+   * who serves, the client waits.
+   */
   | { readonly kind: 'hold'; readonly shard: ShardId }
   | { readonly kind: 'refuse'; readonly text: string };
 
@@ -129,7 +137,8 @@ export class Routing {
     }
     if (!standing.isLeased) {
       const isFresh = takesStale && standing.staleMs(shard.id) <= standing.staleMsMax;
-      return isFresh ? SERVE : DOWN;
+      if (isFresh) return SERVE;
+      return standing.isLeaseDue ? { kind: 'hold', shard: shard.id } : DOWN;
     }
     if (duty === DUTY.frozen && !takesStale) return { kind: 'hold', shard: shard.id };
     return SERVE;
@@ -155,4 +164,14 @@ function dutyOf(shard: Shard, self: NodeId): number {
     case undefined:
       return DUTY.none;
   }
+}
+
+/** Whether the other keys of a command have this slot, too. */
+export function sharesSlot(call: Call, command: Command, slot: number): boolean {
+  const { keyFirst, keyLast, keyStep } = command;
+  const last = keyLast < 0 ? call.count + keyLast : Math.min(keyLast, call.count - 1);
+  for (let index = keyFirst + keyStep; index <= last; index += keyStep) {
+    if (slotOfKey(call.bytes, call.starts[index], call.ends[index]) !== slot) return false;
+  }
+  return true;
 }

@@ -71,6 +71,7 @@ export class SimNode {
           this.#freezes.thaw(push);
         },
         onThrottle: () => {},
+        onLeased: () => {},
       },
     );
     this.#link.start();
