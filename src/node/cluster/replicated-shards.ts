@@ -87,6 +87,8 @@ export class ReplicatedShards {
     const held = this.replication.held(shard);
     if (held === undefined) return undefined;
     held.isFrozen = true;
+    // Clients wait until the target has all of it.
+    this.replication.hurry();
     return positionOf(shard, held.position);
   }
 

@@ -5,6 +5,7 @@
 import { asShardId, SLOT_COUNT, type ShardId } from '../../cluster/index.ts';
 import type { Domain } from '../../engine/index.ts';
 import type { Runtime, Timer } from '../../runtime/index.ts';
+import { Rests } from './rests.ts';
 import { RESTS_A_STEP, ShardWalk, type KeySpaces } from './shard-records.ts';
 
 /** `clear`: they are removed; `adopt`: they are this node's own now, to be evicted like others. */
@@ -45,9 +46,12 @@ export class ShardChores {
   /** Those of the walk under way. */
   #walking = new Map<ShardId, Chore>();
   #walk: ShardWalk | undefined;
+  /** When what is waiting and not waited for is to be begun. */
+  #gatheredAtUs = Infinity;
   /** When the next step comes; Infinity: none is to come. */
   #stepAtUs = Infinity;
   #timer: Timer | undefined;
+  readonly #rests = new Rests();
 
   constructor(options: ChoresOptions) {
     this.#options = options;
@@ -62,8 +66,8 @@ export class ShardChores {
     this.#walking.delete(shard);
     this.#waiting.set(shard, chore);
     const nowUs = this.#options.runtime.clock.monotonicUs();
-    const isUrgent = chore.done !== undefined || this.#options.isMemoryShort();
-    this.#stepAt(isUrgent ? nowUs : nowUs + GATHER_US);
+    this.#gatheredAtUs = Math.min(this.#gatheredAtUs, nowUs + GATHER_US);
+    this.#stepAt(this.#isUrgent() ? nowUs : this.#gatheredAtUs);
   }
 
   stop(): void {
@@ -87,12 +91,20 @@ export class ShardChores {
     if (atUs !== this.#stepAtUs) return;
     const { clock } = this.#options.runtime;
     const beganAtUs = clock.monotonicUs();
-    this.#step();
+    this.#step(beganAtUs);
     this.#stepAtUs = Infinity;
-    if (this.#walk === undefined && this.#waiting.size === 0) return;
+    if (this.#waiting.size === 0) return;
     const nowUs = clock.monotonicUs();
+    if (this.#walk === undefined && !this.#isUrgent()) {
+      this.#stepAt(this.#gatheredAtUs);
+      return;
+    }
     const rests = this.#isAwaited() ? RESTS_A_STEP : RESTS_AT_LEISURE;
-    this.#stepAt(nowUs + (nowUs - beganAtUs) * rests);
+    this.#stepAt(nowUs + this.#rests.after(nowUs - beganAtUs, rests));
+  }
+
+  #isUrgent(): boolean {
+    return this.#isAwaited() || this.#options.isMemoryShort();
   }
 
   /** Whether anybody waits for a chore. */
@@ -101,10 +113,15 @@ export class ShardChores {
     return false;
   }
 
-  #step(): void {
+  #step(nowUs: number): void {
+    this.#finishEmpty();
+    if (this.#waiting.size === 0) {
+      this.#endWalk();
+      return;
+    }
     if (this.#walk === undefined) {
-      this.#finishEmpty();
-      if (this.#waiting.size === 0) return;
+      if (nowUs < this.#gatheredAtUs && !this.#isUrgent()) return;
+      this.#gatheredAtUs = Infinity;
       this.#walking = new Map(this.#waiting);
       this.#walk = new ShardWalk(
         this.#options.spaces,
@@ -113,12 +130,17 @@ export class ShardChores {
       );
     }
     if (!this.#walk.step(this.#options.walkBuckets)) return;
-    this.#walk = undefined;
     for (const [shard, chore] of this.#walking) this.#finish(shard, chore);
-    this.#walking.clear();
+    this.#endWalk();
   }
 
-  /** What has no records needs no walk. */
+  #endWalk(): void {
+    this.#walk = undefined;
+    this.#walking.clear();
+    if (this.#waiting.size === 0) this.#gatheredAtUs = Infinity;
+  }
+
+  /** What has no records needs no walk, nor to wait for the one under way. */
   #finishEmpty(): void {
     for (const [shard, chore] of [...this.#waiting]) {
       if (this.#options.itemsOf(shard) === 0) this.#finish(shard, chore);
@@ -128,6 +150,7 @@ export class ShardChores {
   #finish(shard: ShardId, chore: Chore): void {
     if (this.#waiting.get(shard) !== chore) return;
     this.#waiting.delete(shard);
+    this.#walking.delete(shard);
     chore.done?.();
   }
 

@@ -28,6 +28,7 @@ import type { Backlog } from './backlog.ts';
 import { setBytes, writeSet } from './effects.ts';
 import { FrameReader, REPLICATION_VERSION, writeFrame, type Frame } from './frames.ts';
 import type { HeldShard } from './held-shard.ts';
+import { Rests } from './rests.ts';
 import { ROW_BYTES, RowReader, writeRow } from './rows.ts';
 import { RESTS_A_STEP, ShardWalk, type KeySpaces } from './shard-records.ts';
 
@@ -116,6 +117,7 @@ export class SourceLink {
   #walk: ShardWalk | undefined;
   /** Of the walk under way: the shards it began with; -1 elsewhere. */
   readonly #walkedBySlot = new Int16Array(SLOT_COUNT);
+  readonly #rests = new Rests();
   /** The next step of the walk is not to come before this. */
   #restUntilUs = 0;
   #nextCopy = 1;
@@ -482,7 +484,7 @@ export class SourceLink {
     const beganAtUs = clock.monotonicUs();
     const isDone = walk.step(this.#host.walkBuckets);
     const nowUs = clock.monotonicUs();
-    const restUs = (nowUs - beganAtUs) * RESTS_A_STEP;
+    const restUs = this.#rests.after(nowUs - beganAtUs, RESTS_A_STEP);
     this.#restUntilUs = nowUs + restUs;
     if (restUs > 0) timers.after(restUs / 1000, () => this.pumpNow());
     return isDone;

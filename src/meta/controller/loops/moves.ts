@@ -68,6 +68,11 @@ const REPEAT_US = 200_000;
 const REPEAT_THROTTLE_US = 2_000_000;
 /** While writes are held back. */
 const SOON_US = 4000;
+/** For so long after a phase began what ends it waits for other moves between the same nodes. */
+const TOGETHER_US: Partial<Record<Move['phase'], number>> = Object.freeze({
+  switching: 25_000,
+  dropping: 250_000,
+});
 
 type Step = Extract<MoveDecision, { kind: 'step' }>;
 
@@ -105,24 +110,40 @@ export class MoveLoop implements ControllerLoop {
     const active = [...state.moves.values()].filter((move) => !isMoveOver(move));
     active.sort((a, b) => a.id - b.id);
     this.#remember(view, active, nowUs);
-    const counts = new Counts(view, active);
     const first = new Map<ShardId, Move>();
     for (const move of active) if (!first.has(move.shard)) first.set(move.shard, move);
 
-    const taken: Taken[] = [];
     const pushes: NodePush[] = [];
+    const steps: Taken[] = [];
+    const waiting: Move[] = [];
     let isSoon = false;
-    for (const move of first.values()) {
+    const decide = (move: Move, counts: Counts): void => {
       const shard = state.map.shards[move.shard];
       const decision = decideMove(move, this.#viewOf(view, move, shard, counts, nowUs));
       if (decision.kind === 'step') {
-        taken.push({ move, shard, step: decision });
+        steps.push({ move, shard, step: decision });
         counts.add(shard, { ...move, phase: decision.phase });
       } else {
+        waiting.push(move);
         isSoon ||= decision.isSoon === true;
         pushes.push(...(decision.pushes ?? []).filter((push) => this.#isDue(push, nowUs)));
       }
-    }
+    };
+    const moves = [...first.values()];
+    const all = new Counts(view, active);
+    for (const move of moves) if (move.phase === 'dropping') decide(move, all);
+    const ended = this.#together(steps, waiting, nowUs);
+    // What comes to its end makes room for others in the same commit.
+    const endedIds = new Set(
+      ended.filter(({ step }) => step.phase !== 'dropping').map(({ move }) => move.id),
+    );
+    const left = active.filter(({ id }) => !endedIds.has(id));
+    const counts = new Counts(view, left);
+    steps.length = 0;
+    for (const move of moves) if (move.phase !== 'dropping') decide(move, counts);
+    const begun = this.#together(steps, waiting, nowUs);
+    const taken = [...ended, ...begun];
+    isSoon ||= begun.length < steps.length;
     pushes.push(...this.#thaws(view, first, nowUs), ...this.#throttles(view, first, nowUs));
     return {
       commit: this.#commit(view, taken, first, { nowUs, wallMs }),
@@ -191,6 +212,22 @@ export class MoveLoop implements ControllerLoop {
       sincePhaseMs: (nowUs - (memory?.sinceUs ?? nowUs)) / 1000,
       sinceFailureMs: sinceFailureUs === undefined ? undefined : sinceFailureUs / 1000,
     };
+  }
+
+  /**
+   * Those of the steps that need not wait for another move to come as far. Each new map has all
+   * nodes and clients look anew, and a connection waits for whatever is held back of its node: so
+   * shards that change hands, or leave, together do so in one commit, where none is much later.
+   */
+  #together(steps: readonly Taken[], waiting: readonly Move[], nowUs: number): Taken[] {
+    return steps.filter(({ move, step }) => {
+      const patienceUs = step.isFailure === true ? undefined : TOGETHER_US[move.phase];
+      const sinceUs = this.#memories.get(move.id)?.sinceUs ?? nowUs;
+      if (patienceUs === undefined || nowUs >= sinceUs + patienceUs) return true;
+      return !waiting.some(
+        (other) => other.phase === move.phase && other.to === move.to && other.from === move.from,
+      );
+    });
   }
 
   /** Whether it was not sent a moment ago. */
