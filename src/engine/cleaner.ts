@@ -3,6 +3,7 @@
  * bounded size, until the segment can be given back.
  */
 import type { Arena } from './arena.ts';
+import type { HousekeepingJob } from './housekeeping.ts';
 import { SegmentWalk } from './segment-walk.ts';
 
 /** A segment this empty is cleaned although memory is not short. */
@@ -38,16 +39,14 @@ export class Cleaner {
 
   /** Looks at `budgetBytes` of the segment being cleaned, or of the emptiest. */
   clean(budgetBytes: number): void {
-    this.cleanInTurn(true, budgetBytes);
+    if (this.#begin(1)) this.#step(budgetBytes);
   }
 
-  /**
-   * The same; but where memory is not short it begins only with a segment that is mostly dead.
-   *
-   * @returns the bytes that it has looked at
-   */
-  cleanInTurn(isShort: boolean, budgetBytes: number): number {
-    return this.#begin(isShort ? 1 : IDLE_CLEAN_LIVE_SHARE) ? this.#step(budgetBytes) : 0;
+  /** The same; but where memory is not short it begins only with a segment that is mostly dead. */
+  inTurns(isShort: () => boolean): HousekeepingJob {
+    const run = (budgetBytes: number): number =>
+      this.#begin(isShort() ? 1 : IDLE_CLEAN_LIVE_SHARE) ? this.#step(budgetBytes) : 0;
+    return { run, isBehind: false };
   }
 
   #begin(shareMax: number): boolean {

@@ -34,6 +34,7 @@ import { MemoryBudget, segmentBytesFor } from './memory-budget.ts';
 import { reportMemory, type MemoryReport } from './memory-report.ts';
 import { PolicyChanges } from './policy-changes.ts';
 import type { PolicyName } from './policy/index.ts';
+import { ReadyMemory } from './ready-memory.ts';
 import { Slabs } from './slabs.ts';
 import { TableMemory } from './table-memory.ts';
 
@@ -57,6 +58,7 @@ export class Engine {
   readonly hash: KeyHash;
   readonly #slabs: Slabs;
   readonly #tables: TableMemory;
+  readonly readyMemory: ReadyMemory;
   /** Whether what is stored now is a copy. */
   isApplying = false;
   readonly #policies: DomainPolicies;
@@ -96,15 +98,14 @@ export class Engine {
       (domain, ref) => this.remove(domain, ref),
       (domain) => this.#forgetDomain(domain),
     );
+    this.readyMemory = new ReadyMemory(this.#slabs, () => this.#budget.unusedBytes);
     this.#housekeeping = new Housekeeping([
       this.#removal,
       this.#policyChanges,
       new LimitEviction(this.#upkeep, (domain, countMax) => this.#shrinkSome(domain, countMax)),
-      {
-        run: (budgetBytes) => this.#cleaner.cleanInTurn(this.#budget.isOver, budgetBytes),
-        isBehind: false,
-      },
+      this.#cleaner.inTurns(() => this.#budget.isOver),
       this.#sweep,
+      this.readyMemory,
     ]);
     this.#budget = new MemoryBudget(options.memoryBytes, this.arena, this.#tables, this.#domains);
   }

@@ -73,6 +73,11 @@ export class MemoryBudget {
     return this.#arena.bytesReserved + this.#tableBytes;
   }
 
+  /** What the limit leaves. */
+  get unusedBytes(): number {
+    return Math.max(0, this.memoryBytes - this.usedBytes);
+  }
+
   /** To be called when tables may have grown, and before a segment is opened. */
   refresh(): void {
     const count = this.#domains.length;

@@ -8,7 +8,10 @@ it('hands each block out to one owner at a time, whatever is taken, given and re
   const step = fc.oneof(
     { arbitrary: fc.record({ do: fc.constantFrom('take', 'give'), number: fc.nat() }), weight: 20 },
     {
-      arbitrary: fc.record({ do: fc.constantFrom('reserve', 'idle'), number: fc.nat(300) }),
+      arbitrary: fc.record({
+        do: fc.constantFrom('reserve', 'idle', 'ready'),
+        number: fc.nat(300),
+      }),
       weight: 1,
     },
   );
@@ -31,6 +34,7 @@ it('hands each block out to one owner at a time, whatever is taken, given and re
           held.delete(block);
         } else if (what === 'reserve') slabs.reserve(number * BLOCK);
         else if (what === 'idle') slabs.giveBackIdle(nowMs, 100);
+        else if (what === 'ready') slabs.makeReady(number * BLOCK, number);
         expect(slabs.bytesTouched).toBeGreaterThanOrEqual(held.size * BLOCK);
       }
       for (const [block, words] of held) {
@@ -55,4 +59,22 @@ it('gives back what has been empty for a while, and not what was used since', ()
   expect(slabs.bytesTouched).toBe(64 * BLOCK);
   expect(slabs.giveBackIdle(2200, 500)).toBe(true);
   expect(slabs.bytesTouched).toBe(0);
+});
+
+it('makes memory ready in steps, up to what was asked for, and hands that out first', () => {
+  const slabs = new Slabs(BLOCK, 2 * 64 * BLOCK);
+  const pages = BLOCK / 4096;
+  expect(slabs.makeReady(70 * BLOCK, 10)).toBe(10);
+  expect(slabs.bytesTouched).toBe(10 * 4096);
+  while (slabs.makeReady(70 * BLOCK, 10) > 0);
+  expect(slabs.bytesTouched).toBe(70 * BLOCK);
+  for (let count = 0; count < 70; count++) slabs.take();
+  expect(slabs.bytesTouched).toBe(70 * BLOCK);
+  expect(slabs.makeReady(2 * BLOCK, 100)).toBe(2 * pages);
+  // No more than there is, and what has come back counts.
+  expect(slabs.makeReady(1000 * BLOCK, 10_000)).toBe((2 * 64 - 72) * pages);
+  const blocks = Array.from({ length: 58 }, () => slabs.take());
+  for (const block of blocks) slabs.give(block);
+  expect(slabs.makeReady(58 * BLOCK, 100)).toBe(0);
+  expect(slabs.bytesTouched).toBe(2 * 64 * BLOCK);
 });

@@ -5,7 +5,8 @@
  *
  * The kernel gives a page of a slab when it is first touched, so a reservation costs no memory. A
  * block that comes back keeps its pages and is handed out before untouched ones, those of lower
- * slabs first; a slab that has had all its blocks back is exchanged for an untouched one.
+ * slabs first; a slab that has had all its blocks back is exchanged for an untouched one. Who expects
+ * to need much at once can have pages touched before (`makeReady`).
  *
  * Invariants: a block is handed out at most once until it is given back; blocks of one slab below
  * its `fresh` mark have been handed out before, those from there on never.
@@ -18,12 +19,15 @@ const BLOCKS_MAX_SHIFT = 10;
 const BLOCKS_MAX = 1 << BLOCKS_MAX_SHIFT;
 const BLOCKS_MIN = 64;
 const SLABS_WANTED = 16;
+const PAGE_BYTES = 4096;
 
 interface Slab {
   buffer: ArrayBuffer;
   readonly blocks: number;
   /** Blocks from here on have never been handed out. */
   fresh: number;
+  /** Bytes from its start that were made ready, or handed out since. */
+  readyBytes: number;
   /** Those that have come back. */
   readonly returned: number[];
   /** When it was first seen with no block handed out, though touched; NaN: it was not. */
@@ -44,9 +48,40 @@ export class Slabs {
 
   /** Memory that may be resident: what was handed out at any time and not given back since. */
   get bytesTouched(): number {
-    let blocks = 0;
-    for (const slab of this.#slabs) blocks += slab.fresh;
-    return blocks * this.blockBytes;
+    let bytes = 0;
+    for (const slab of this.#slabs) bytes += this.#touchedOf(slab);
+    return bytes;
+  }
+
+  #touchedOf({ fresh, readyBytes }: Slab): number {
+    return Math.max(fresh * this.blockBytes, readyBytes);
+  }
+
+  /**
+   * Touches pages that are handed out next, until so much is free that needs nothing of the kernel.
+   *
+   * @param pagesMax to touch now
+   * @returns how many were touched
+   */
+  makeReady(aheadBytes: number, pagesMax: number): number {
+    let pages = 0;
+    let missing = aheadBytes;
+    for (const slab of this.#slabs) {
+      if (missing <= 0 || pages === pagesMax) break;
+      const handedOut = slab.fresh * this.blockBytes;
+      missing -= slab.returned.length * this.blockBytes;
+      const from = this.#touchedOf(slab);
+      const wanted = Math.min(slab.buffer.byteLength, handedOut + Math.max(0, missing));
+      const to = Math.min(wanted, from + (pagesMax - pages) * PAGE_BYTES);
+      const octets = new Uint8Array(slab.buffer);
+      for (let at = from; at < to; at += PAGE_BYTES) {
+        octets[at] = 0;
+        pages++;
+      }
+      slab.readyBytes = Math.max(from, to);
+      missing -= slab.readyBytes - handedOut;
+    }
+    return pages;
   }
 
   /** Reserves what is missing to a limit, and drops untouched slabs that are beyond it. */
@@ -61,7 +96,8 @@ export class Slabs {
     }
     for (;;) {
       const last = this.#slabs.at(-1);
-      if (last === undefined || last.fresh > 0 || blocks - last.blocks < wanted) return;
+      const isTouched = last !== undefined && this.#touchedOf(last) > 0;
+      if (last === undefined || isTouched || blocks - last.blocks < wanted) return;
       blocks -= last.blocks;
       this.#slabs.pop();
     }
@@ -114,6 +150,7 @@ export class Slabs {
       if (nowMs - slab.idleSinceMs < idleMs) continue;
       slab.buffer = new ArrayBuffer(slab.buffer.byteLength);
       slab.fresh = 0;
+      slab.readyBytes = 0;
       slab.returned.length = 0;
       slab.idleSinceMs = NaN;
       return true;
@@ -126,6 +163,7 @@ export class Slabs {
       buffer: new ArrayBuffer(blocks * this.blockBytes),
       blocks,
       fresh: 0,
+      readyBytes: 0,
       returned: [],
       idleSinceMs: NaN,
     });

@@ -46,6 +46,9 @@ import { Tenants, type NamespaceState } from './tenants.ts';
 import type { Topology } from './topology.ts';
 import { UsageReports } from './usage-reports.ts';
 
+/** Of its memory what a node without shards makes ready. */
+const READY_SHARE = 0.25;
+
 export class Cluster implements MetaLinkHandler {
   readonly options: ClusterOptions;
   readonly self: NodeId;
@@ -70,6 +73,8 @@ export class Cluster implements MetaLinkHandler {
   readonly #shardRates: RecentRate[] = [];
   #link: MetaLink | undefined;
   #hasTenants = false;
+  /** Whether it has ever had a copy of a shard. */
+  #hasHeld = false;
   /** What the settings were that a config document has changed. */
   #settingsBefore: Partial<NodeSettings> = {};
 
@@ -456,9 +461,19 @@ export class Cluster implements MetaLinkHandler {
       if (!this.#mayServe(id)) this.routing.setFrozen(id, true);
     }
     this.durability.copiesWanted = (replicas ?? 0) + 1;
+    this.#prepare();
     this.#node.engine.ownShare = ownShareOf(map, this.routing.nodes, this.self);
     this.tenants.setNodeCount(nodes.length, this.#runtime.clock.monotonicUs());
     this.#releaseHeld();
+  }
+
+  /** Until it has its first shard, a node gets the memory ready that copies will come into. */
+  #prepare(): void {
+    this.#hasHeld ||= this.routing.map.shards.some(
+      (shard) => roleOf(shard, this.self) !== undefined,
+    );
+    const { engine } = this.#node;
+    engine.readyMemory.aheadBytes = this.#hasHeld ? 0 : engine.memoryBytes * READY_SHARE;
   }
 
   onTenants(push: Push<'tenants'>): void {
