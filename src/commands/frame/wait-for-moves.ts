@@ -3,10 +3,9 @@ import { Flags } from '@oclif/core';
 import { CachectlError } from '../../cluster/errors.ts';
 import { isMoveOver } from '../../cluster/move.ts';
 import type { MoveView } from '../../meta/admin/index.ts';
-import { roughSize } from './admin-views.ts';
+import { clock } from '../../runtime/node/clock.ts';
+import { MoveProgress } from './move-progress.ts';
 import { withProgress } from './progress.ts';
-
-const LOOK_MS = 250;
 
 export const waitFlag = Flags.boolean({ summary: 'Wait until all is done.' });
 
@@ -16,18 +15,20 @@ export async function untilOver(
   look: () => Promise<readonly MoveView[]>,
 ): Promise<readonly MoveView[]> {
   const ids = new Set(begun.map(({ id }) => id));
+  const nowMs = (): number => clock.monotonicUs() / 1000;
+  const progress = new MoveProgress(nowMs());
   let moves = begun;
-  const words = () => {
-    const over = moves.filter(isMoveOver).length;
-    const copiedBytes = moves.reduce((sum, move) => sum + move.copiedBytes, 0);
-    return `${over} of ${moves.length} moves are over, ${roughSize(copiedBytes)} copied`;
-  };
-  await withProgress(words, async () => {
-    while (!moves.every(isMoveOver)) {
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-      moves = (await look()).filter(({ id }) => ids.has(id));
-    }
-  });
+  progress.saw(moves, nowMs());
+  await withProgress(
+    () => progress.words,
+    async () => {
+      while (!moves.every(isMoveOver)) {
+        await new Promise((resolve) => setTimeout(resolve, progress.lookAgainMs));
+        moves = (await look()).filter(({ id }) => ids.has(id));
+        progress.saw(moves, nowMs());
+      }
+    },
+  );
   return moves;
 }
 

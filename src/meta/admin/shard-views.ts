@@ -101,7 +101,7 @@ export function moveView(
   const nameOf = (node: NodeId | null) => (node === null ? null : (nodes.get(node)?.name ?? node));
   const report = move.to === null ? undefined : reportOf(context, move.to, move.shard);
   const copiedBytes = report?.copiedBytes ?? 0;
-  const totalBytes = Math.max(report?.copyTotalBytes ?? 0, copiedBytes);
+  const totalBytes = Math.max(report?.copyTotalBytes ?? expectedBytes(context, move), copiedBytes);
   const elapsedMs = context.nowMs - move.createdAtMs;
   const isCopying = move.phase === 'copying' && copiedBytes > 0 && !move.isPaused;
   const etaMs = isCopying
@@ -118,4 +118,10 @@ export function moveView(
     etaMs: etaMs === null ? null : Math.max(0, etaMs),
     revision,
   };
+}
+
+/** What a move that has not begun is going to copy, by what the source has. */
+function expectedBytes(context: Reading, { phase, from, shard }: Move): number {
+  if (phase !== 'pending' || from === null) return 0;
+  return reportOf(context, from, shard)?.bytes ?? 0;
 }
