@@ -233,6 +233,11 @@ export class FollowerLink {
       this.#ackNow();
       return undefined;
     }
+    if (frame.name === 'STEP') {
+      writeFrame(this.#out, ['STEPPED', frame.number(1)]);
+      this.#send();
+      return undefined;
+    }
     const held = this.#find(frame, 1);
     if (held === undefined || !this.#asked.has(held.id)) return undefined;
     switch (frame.name) {

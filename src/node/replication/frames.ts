@@ -9,6 +9,7 @@
  *     FOLLOW shard epoch at-epoch at-offset  wants the stream of the shard's primary of `epoch`
  *     CLEARED shard copy                     is empty now, and takes the copy
  *     ACK table                              how far it has applied which stream; see `rows.ts`
+ *     STEPPED step                           has applied all of a copy up to this step
  *     UNFOLLOW shard
  *
  * Source to follower:
@@ -17,6 +18,7 @@
  *     STREAM shard epoch offset (epoch offset)…   goes on at `offset`; then the history's parts
  *     COPY shard epoch copy                       must begin anew: clear, then say CLEARED
  *     ITEMS shard copy effects                    of the copy
+ *     STEP step                                   these were the items of a step; wants STEPPED
  *     COPIED shard copy offset                    whole once all before `offset` is applied
  *     DATA table effects                          of the streams; see `rows.ts`
  *     ASK                                         wants an ACK at once
@@ -40,7 +42,7 @@ import { asShardId, SLOT_COUNT, type ShardId } from '../../cluster/index.ts';
 import type { OutputBuffer } from '../../runtime/index.ts';
 import { parseSmallInteger } from '../numbers.ts';
 
-export const REPLICATION_VERSION = 2;
+export const REPLICATION_VERSION = 3;
 
 /** Memory follows what has arrived, not what was declared. */
 export const FRAME_BYTES_MAX = ARGUMENT_BYTES_CEILING;

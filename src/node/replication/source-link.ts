@@ -23,6 +23,7 @@ import {
   type Connection,
   type Runtime,
   type SystemError,
+  type Timer,
 } from '../../runtime/index.ts';
 import type { Backlog } from './backlog.ts';
 import { setBytes, writeSet } from './effects.ts';
@@ -94,6 +95,8 @@ const QUEUED_BYTES_MAX = 1024 * 1024;
 const TURN_BYTES = 512 * 1024;
 const ITEMS_BYTES = 48 * 1024;
 const TABLE_BYTES = 128 * ROW_BYTES;
+/** As long a step of a copy waits for the one before to be applied. */
+const STEP_US_MAX = 4000;
 const TICK_MS = 50;
 const SILENT_US_MAX = 5_000_000;
 /** A follower says little. */
@@ -120,6 +123,8 @@ export class SourceLink {
   readonly #rests = new Rests();
   /** The next step of the walk is not to come before this. */
   #restUntilUs = 0;
+  #restTimer: Timer | undefined;
+  #stepsSent = 0;
   #nextCopy = 1;
   #willPump = false;
   #isClosed = false;
@@ -192,6 +197,9 @@ export class SourceLink {
         return this.#takeCleared(frame);
       case 'ACK':
         return this.#takeAcks(frame);
+      case 'STEPPED':
+        this.#takeStepped(frame.number(1));
+        return undefined;
       case 'UNFOLLOW':
         this.#unfollow(frame.shard(1));
         return undefined;
@@ -467,8 +475,14 @@ export class SourceLink {
     }
     const walking = followings.filter(({ walk }) => walk === 'walking');
     if (walking.some((following) => this.#creditOf(following) <= 0)) return;
-    const isDone = walking.length === 0 || this.#timedStep(this.#walk);
+    const { clock } = this.#host.runtime;
+    const beganAtUs = clock.monotonicUs();
+    const isDone = walking.length === 0 || this.#walk.step(this.#host.walkBuckets);
+    const tookUs = clock.monotonicUs() - beganAtUs;
+    const before = this.#out.length;
     for (const following of walking) this.#flushItems(following);
+    if (this.#out.length > before) this.#awaitStep();
+    else this.#rest(this.#rests.after(tookUs, RESTS_A_STEP));
     if (!isDone) return;
     this.#walk = undefined;
     for (const following of walking) {
@@ -478,16 +492,28 @@ export class SourceLink {
     }
   }
 
-  /** @returns whether all was seen */
-  #timedStep(walk: ShardWalk): boolean {
+  /**
+   * The next step comes when the follower has applied this one, or after a while where the network is
+   * slow. So of the two nodes one works at a time, and where they share a machine with others they
+   * take a core, not all; and what is written meanwhile has little of the copy before it.
+   */
+  #awaitStep(): void {
+    this.#stepsSent++;
+    writeFrame(this.#out, ['STEP', this.#stepsSent]);
+    this.#rest(STEP_US_MAX);
+  }
+
+  #takeStepped(step: number): void {
+    if (step !== this.#stepsSent) return;
+    this.#restUntilUs = 0;
+    this.#restTimer?.cancel();
+  }
+
+  #rest(restUs: number): void {
+    if (restUs === 0) return;
     const { clock, timers } = this.#host.runtime;
-    const beganAtUs = clock.monotonicUs();
-    const isDone = walk.step(this.#host.walkBuckets);
-    const nowUs = clock.monotonicUs();
-    const restUs = this.#rests.after(nowUs - beganAtUs, RESTS_A_STEP);
-    this.#restUntilUs = nowUs + restUs;
-    if (restUs > 0) timers.after(restUs / 1000, () => this.pumpNow());
-    return isDone;
+    this.#restUntilUs = clock.monotonicUs() + restUs;
+    this.#restTimer = timers.after(restUs / 1000, () => this.pumpNow());
   }
 
   #isResting(): boolean {
