@@ -14,7 +14,7 @@ const BUCKET_MS = 0.05;
 const BUCKETS = 100_000;
 
 /** Runs in the process of its own. */
-function serve(plan: ClientPlan, answer: (phase: Phase) => void): void {
+function serve(plan: ClientPlan, answer: (phase: Phase, isLast: boolean) => void): void {
   const client = new Cluster([{ host: '127.0.0.1', port: plan.port }], {
     slotsRefreshInterval: 1000,
   });
@@ -28,7 +28,7 @@ function serve(plan: ClientPlan, answer: (phase: Phase) => void): void {
   let phaseAtMs = performance.now();
   let sent = 0;
   const startedAtMs = performance.now();
-  const timer = setInterval(() => {
+  setInterval(() => {
     const nowMs = performance.now();
     const due = Math.floor(((nowMs - startedAtMs) / 1000) * plan.opsPerSecond);
     for (; sent < due; sent++) send(startedAtMs + (sent / plan.opsPerSecond) * 1000);
@@ -60,21 +60,19 @@ function serve(plan: ClientPlan, answer: (phase: Phase) => void): void {
       seconds: (performance.now() - phaseAtMs) / 1000,
       ...{ p50: at(0.5), p99: at(0.99), max, errors, words },
     };
-    answer(phase);
+    answer(phase, message === 'end');
     took.fill(0);
     count = 0;
     max = 0;
     errors = 0;
     words = undefined;
     phaseAtMs = performance.now();
-    if (message === 'end') {
-      clearInterval(timer);
-      client.disconnect();
-      process.disconnect?.();
-    }
   });
 }
 
 process.once('message', (plan) => {
-  serve(clientPlanSchema.parse(plan), (phase) => process.send?.(phase));
+  serve(clientPlanSchema.parse(plan), (phase, isLast) => {
+    // The client may be in the middle of finding nodes that are about to go, and would not end.
+    process.send?.(phase, () => isLast && process.exit());
+  });
 });
