@@ -68,6 +68,11 @@ const REPEAT_US = 200_000;
 const REPEAT_THROTTLE_US = 2_000_000;
 /** While writes are held back. */
 const SOON_US = 4000;
+/**
+ * After a node has been given the lead of shards it is not sent more for so long: clients come to it,
+ * all of them look at the new map, and what they run then may be run for the first time.
+ */
+const SETTLE_US = 100_000;
 /** For so long after a phase began what ends it waits for other moves between the same nodes. */
 const TOGETHER_US: Partial<Record<Move['phase'], number>> = Object.freeze({
   switching: 25_000,
@@ -97,6 +102,8 @@ export class MoveLoop implements ControllerLoop {
   readonly #rules: ControllerRules;
   readonly #downtimes = new Downtimes();
   readonly #memories = new Map<number, Memory>();
+  /** Until when each node has clients come to it that were sent there a moment ago. */
+  readonly #settlesUntilUs = new Map<NodeId, number>();
   /** When each push was sent last, by what it says. */
   readonly #sentAtUs = new Map<string, number>();
 
@@ -178,7 +185,7 @@ export class MoveLoop implements ControllerLoop {
 
   #viewOf(
     { state, lives, reportsTo }: LoopView,
-    { id }: Move,
+    { id, to }: Move,
     shard: Shard,
     counts: Counts,
     nowUs: number,
@@ -207,11 +214,15 @@ export class MoveLoop implements ControllerLoop {
         reportsTo(moveRevision)
           .get(node)
           ?.positions.find((position) => position.shard === shard.id),
-      mayCopy: () => counts.mayCopy(shard, state.moves.get(id)),
+      mayCopy: () => this.#isSettled(to, nowUs) && counts.mayCopy(shard, state.moves.get(id)),
       maySwitch: () => counts.maySwitch(shard),
       sincePhaseMs: (nowUs - (memory?.sinceUs ?? nowUs)) / 1000,
       sinceFailureMs: sinceFailureUs === undefined ? undefined : sinceFailureUs / 1000,
     };
+  }
+
+  #isSettled(node: NodeId | null, nowUs: number): boolean {
+    return node === null || nowUs >= (this.#settlesUntilUs.get(node) ?? 0);
   }
 
   /**
@@ -305,6 +316,7 @@ export class MoveLoop implements ControllerLoop {
       // Who is to join must still be what was decided by.
       if (move.to !== null && phase !== 'aborted') nodes.add(move.to);
       if (receipt !== undefined && written !== undefined) {
+        if (move.to !== null) this.#settlesUntilUs.set(move.to, nowUs + SETTLE_US);
         const { epoch } = written.map;
         const record: Receipt = {
           ...{ epoch, shard: shard.id, kind: 'switch', atMs: wallMs, ...receipt },
