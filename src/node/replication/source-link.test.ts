@@ -98,6 +98,25 @@ describe('copies', () => {
     expect(lastItems).toBeLessThan(atFirstWhole);
   });
 
+  test('wait after each step until it is applied, or for some milliseconds', () => {
+    const world = worldToCopy();
+    for (const shard of [0, 1]) cleared(world, shard);
+    while (world.told('STEP').length === 0) world.run(0.1);
+    world.run(2);
+    expect(world.told('STEP')).toEqual([['STEP', '1']]);
+    world.run(4);
+    expect(world.told('STEP')).toHaveLength(2);
+    for (let step = 2; step < 5; step++) {
+      world.say('STEPPED', step);
+      world.run(0.5);
+      expect(world.told('STEP')).toHaveLength(step + 1);
+    }
+    // Late: it was not waited for.
+    world.say('STEPPED', 1);
+    world.run(0.5);
+    expect(world.told('STEP')).toHaveLength(5);
+  });
+
   test('go on beside one that is paused, which goes on when it may', () => {
     const world = worldToCopy();
     cleared(world, 0);
