@@ -190,6 +190,35 @@ describe('moves', () => {
     expect(model.state.map.shards.every(({ primary }) => primary === to)).toBe(true);
   });
 
+  it('change hands together, and before long without one that does not get there', () => {
+    const model = new MoveModel({ nodes: 3, shards: 4, replicas: 0, rules: CONTROLLER_RULES });
+    const [{ id: from }, , { id: to }] = model.nodes;
+    const led = model.state.map.shards.filter(({ primary }) => primary === from);
+    const [behind] = led;
+    model.begin(
+      led.map(({ id }) => ({ shard: id, reason: 'rebalance', from, to, toPrimary: true })),
+    );
+    while (!model.moves.every(({ phase }) => phase === 'switching')) round(model);
+    const phases = (): Set<string> => new Set(model.moves.map(({ phase }) => phase));
+    model.write(0, behind.id);
+    model.step('now');
+    for (const { id } of led) {
+      model.deliver(0, false);
+      if (id !== behind.id) model.follow(2, id);
+    }
+    model.heartbeat(2);
+    for (const waitedUs of [0, 24_000]) {
+      model.nowUs += waitedUs;
+      model.step('now');
+      expect(phases()).toEqual(new Set(['switching']));
+    }
+    model.nowUs += 2000;
+    model.step('now');
+    expect(phases()).toEqual(new Set(['switching', 'dropping']));
+    model.heal();
+    expect(phases()).toEqual(new Set(['done']));
+  });
+
   it('drop nobody whom a primary still counts', () => {
     const model = new MoveModel({ nodes: 4, shards: 4, replicas: 1, rules: CONTROLLER_RULES });
     const [shard] = model.state.map.shards;
