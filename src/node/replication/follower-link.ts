@@ -66,8 +66,6 @@ const CONNECT_MS_MAX = 1000;
 const SILENT_US_MAX = 2_000_000;
 const WATCH_MS = 250;
 const ACK_GATHER_MS = 5;
-/** Applied in about half a millisecond. */
-const TURN_BYTES = 64 * 1024;
 
 export class FollowerLink {
   readonly node: NodeId;
@@ -91,8 +89,6 @@ export class FollowerLink {
   #willAckNow = false;
   #failures = 0;
   #heardAtUs = 0;
-  /** Taken since others were let in. */
-  #turnBytes = 0;
   #sinceMs = 0;
   #watch: Timer | undefined;
   #isClosed = false;
@@ -178,7 +174,6 @@ export class FollowerLink {
         this.#heardAtUs = runtime.clock.monotonicUs();
         const words = reader.push(bytes, start, end);
         if (words !== undefined) lose(words);
-        else this.#letOthersIn(connection, end - start);
       },
       onDrain: () => {},
       onEnd: () => lose('it has ended the connection'),
@@ -186,15 +181,6 @@ export class FollowerLink {
     });
     writeFrame(this.#out, ['HELLO', REPLICATION_VERSION, clusterId() ?? '', nodeId, token]);
     this.#send();
-  }
-
-  /** A copy comes faster than it is applied: clients of this node are served between its parts. */
-  #letOthersIn(connection: Connection, bytes: number): void {
-    this.#turnBytes += bytes;
-    if (this.#turnBytes < TURN_BYTES) return;
-    this.#turnBytes = 0;
-    connection.pause();
-    this.#host.runtime.timers.defer(() => connection.resume());
   }
 
   #retry(words: string): void {
