@@ -1,6 +1,7 @@
 /** What `sim run` does: campaigns over targets, their progress, and what comes of them. */
 import { existsSync } from 'node:fs';
 import { CachectlError } from '../../cluster/index.ts';
+import { clock } from '../../runtime/node/clock.ts';
 import { junit, openTarget, reportFailure, ScenarioFileError, WORLDS } from '../../sim/index.ts';
 import type { Campaign, SeedResult, Target } from '../../sim/index.ts';
 import { readText, runCampaign, writeFailure } from '../../sim/host/index.ts';
@@ -82,8 +83,8 @@ async function simulate(target: Target, options: SimulateOptions): Promise<Outco
   const runnable = openTarget(target, WORLDS);
   const fixed = options.isSeedGiven ? undefined : runnable.seed;
   const seedResults: SeedResult[] = [];
-  const begin = performance.now();
-  const secondsSince = (): number => (performance.now() - begin) / 1000;
+  const beginUs = clock.monotonicUs();
+  const secondsSince = (): number => (clock.monotonicUs() - beginUs) / 1e6;
   const progress = new Progress(runnable.title, options.say);
   let written = 0;
   const campaign = await runCampaign({
@@ -196,7 +197,7 @@ class Progress {
   readonly #title: string;
   readonly #say: (words: string) => void;
   readonly #isTerminal = process.stderr.isTTY;
-  #lastMs = performance.now();
+  #lastUs = clock.monotonicUs();
   #isShown = false;
 
   constructor(title: string, say: (words: string) => void) {
@@ -205,10 +206,10 @@ class Progress {
   }
 
   show(campaign: Campaign, seconds: number): void {
-    const now = performance.now();
+    const nowUs = clock.monotonicUs();
     const everyMs = this.#isTerminal ? PROGRESS_MS : PROGRESS_MS * PROGRESS_QUIET_FACTOR;
-    if (now - this.#lastMs < everyMs) return;
-    this.#lastMs = now;
+    if (nowUs - this.#lastUs < everyMs * 1000) return;
+    this.#lastUs = nowUs;
     const { points, missed, failures } = campaign;
     const line = [
       `${this.#title}: ${campaign.seeds} seeds`,

@@ -1,10 +1,11 @@
 import { EXIT } from '../../cluster/errors.ts';
+import { clock } from '../../runtime/node/clock.ts';
 
 /**
  * A launcher and its child may both pass on one Ctrl-C. What comes later than this is a second
  * one, from a person who is tired of waiting.
  */
-const SAME_SIGNAL_MS = 250;
+const SAME_SIGNAL_US = 250_000;
 
 /**
  * Resolves at the first SIGINT or SIGTERM, or when the process is gone that started this one as its
@@ -12,12 +13,12 @@ const SAME_SIGNAL_MS = 250;
  */
 export function untilStopped(): Promise<void> {
   return new Promise((resolve) => {
-    let firstAtMs: number | undefined;
+    let firstAtUs: number | undefined;
     const onSignal = () => {
-      if (firstAtMs === undefined) {
-        firstAtMs = performance.now();
+      if (firstAtUs === undefined) {
+        firstAtUs = clock.monotonicUs();
         resolve();
-      } else if (performance.now() - firstAtMs > SAME_SIGNAL_MS) {
+      } else if (clock.monotonicUs() - firstAtUs > SAME_SIGNAL_US) {
         process.exit(EXIT.interrupted);
       }
     };

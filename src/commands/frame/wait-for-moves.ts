@@ -5,6 +5,7 @@ import { isMoveOver } from '../../cluster/move.ts';
 import type { MoveView } from '../../meta/admin/index.ts';
 import { clock } from '../../runtime/node/clock.ts';
 import { MoveProgress } from './move-progress.ts';
+import { pause } from './pause.ts';
 import { withProgress } from './progress.ts';
 
 export const waitFlag = Flags.boolean({ summary: 'Wait until all is done.' });
@@ -23,7 +24,7 @@ export async function untilOver(
     () => progress.words,
     async () => {
       while (!moves.every(isMoveOver)) {
-        await new Promise((resolve) => setTimeout(resolve, progress.lookAgainMs));
+        await pause(progress.lookAgainMs);
         moves = (await look()).filter(({ id }) => ids.has(id));
         progress.saw(moves, nowMs());
       }

@@ -2,6 +2,7 @@ import { Args } from '@oclif/core';
 import type { PeerView } from '../../meta/admin/index.ts';
 import { AdminCommand, adminFlags } from '../frame/admin-command.ts';
 import { peerReport } from '../frame/admin-views.ts';
+import { pause } from '../frame/pause.ts';
 
 const LOOK_MS = 50;
 /** One second: an election takes less, and what is then is shown. */
@@ -32,7 +33,7 @@ export default class MetaTransferLeader extends AdminCommand {
     for (let look = 0; look < LOOKS_MAX; look++) {
       const leader = leaderOf(peers);
       if (leader !== undefined && (to === undefined ? leader !== before : leader === to)) break;
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      await pause(LOOK_MS);
       ({ peers } = await this.ask(flags, 'meta.peers', {}));
     }
     await this.print(peerReport(peers));

@@ -4,6 +4,7 @@ import type { NodeView } from '../../meta/admin/index.ts';
 import { AdminCommand, adminFlags } from '../frame/admin-command.ts';
 import { guardOf, revisionFlag } from '../frame/guard.ts';
 import { nodeReport } from '../frame/admin-views.ts';
+import { pause } from '../frame/pause.ts';
 import { withProgress } from '../frame/progress.ts';
 import { waitFlag } from '../frame/wait-for-moves.ts';
 
@@ -41,7 +42,7 @@ export default class NodeDrain extends AdminCommand {
     const words = () => `${all - shardsOn(node)} of ${all} shards have left ${begun.name}`;
     return withProgress(words, async () => {
       while (shardsOn(node) > 0) {
-        await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+        await pause(LOOK_MS);
         const before = shardsOn(node);
         ({ node } = await this.ask(flags, 'node.show', { node: begun.id }));
         const { moves } = await this.ask(flags, 'move.list', {});

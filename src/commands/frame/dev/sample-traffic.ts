@@ -6,6 +6,7 @@
 import type { Timer } from '../../../runtime/index.ts';
 import { clock, timers } from '../../../runtime/node/clock.ts';
 import type { CacheClient } from '../../../sdk/index.ts';
+import { pause } from '../pause.ts';
 import { reasonOf } from './admin-line.ts';
 
 const TICK_MS = 20;
@@ -102,7 +103,7 @@ export class SampleTraffic {
       if (this.#outage.reason === '') this.#outage.reason = failure;
       this.#refused.add(key);
       while (failure !== undefined && !this.#isStopped) {
-        await new Promise<void>((resolve) => timers.after(RETRY_MS, resolve));
+        await pause(RETRY_MS);
         failure = await write();
       }
       this.#refused.delete(key);

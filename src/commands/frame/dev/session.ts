@@ -5,11 +5,11 @@
  * process exits.
  */
 import { CachectlError } from '../../../cluster/errors.ts';
-import { timers } from '../../../runtime/node/clock.ts';
 import { random } from '../../../runtime/node/random.ts';
 import { addresses } from '../admin-command.ts';
 import { LOCAL_NODES_MAX, type LocalCluster } from '../local-cluster.ts';
 import type { LocalPart } from '../local-part.ts';
+import { pause } from '../pause.ts';
 import { AdminLine, reasonOf, type Sight } from './admin-line.ts';
 import { LiveRegion } from './live-region.ts';
 import { picture } from './picture.ts';
@@ -56,7 +56,7 @@ export class DevSession {
     try {
       while ((await Promise.race([this.#look(), end])) !== 'stopped') {
         this.#draw();
-        await Promise.race([new Promise<void>((resolve) => timers.after(LOOK_MS, resolve)), end]);
+        await Promise.race([pause(LOOK_MS), end]);
       }
     } finally {
       this.#restoreTerminal();

@@ -1,4 +1,5 @@
 import { Args } from '@oclif/core';
+import { clock } from '../../../runtime/node/clock.ts';
 import { AdminCommand, adminFlags } from '../../frame/admin-command.ts';
 
 export default class MetaSnapshotSave extends AdminCommand {
@@ -15,7 +16,7 @@ export default class MetaSnapshotSave extends AdminCommand {
     const { readSnapshot, snapshotReport, writeSnapshot } =
       await import('../../frame/snapshot-files.ts');
     const { entries, ...source } = await this.ask(flags, 'meta.snapshot', {});
-    const text = encodeSnapshotFile({ ...source, createdAtMs: Date.now() }, entries);
+    const text = encodeSnapshotFile({ ...source, createdAtMs: clock.wallUs() / 1000 }, entries);
     writeSnapshot(args.file, text);
     await this.print(snapshotReport(args.file, text, readSnapshot(args.file)));
   }
