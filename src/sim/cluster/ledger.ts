@@ -332,8 +332,9 @@ export class Ledger {
     if (own !== undefined) return own;
     // Of what was not kept it is known that it was there by then.
     const unseen = this.#unseen.get(shard)?.findLast(({ atUs }) => atUs >= calledAtUs);
-    // A deletion of what was not there has no effect: what it rests on is the effect before it.
-    return value === undefined ? (effects.at(-1) ?? unseen) : unseen;
+    // A deletion of what was not there has no effect: what it rests on is the effect before it. But
+    // where the stream was not kept meanwhile it may have been among what was not.
+    return unseen ?? (value === undefined ? effects.at(-1) : undefined);
   }
 
   /**
