@@ -2,16 +2,19 @@
  * What a replica of each shard costs: the throughput of three nodes with one, and without; and the
  * same of Redis Cluster.
  *
- *     npm run bench:replication -- [--rounds 3] [--seconds 3]
+ *     npm run bench:replication -- [--rounds 3] [--seconds 3] [--loads set:16,get:1] [--no-redis]
  *
  * All four clusters run all the time, and are loaded in alternating rounds by
  * `redis-benchmark --cluster` over all nodes. Everything shares the machine's cores, so CPU an
  * operation, of all nodes together, says more than the rate: a write is carried out twice where there
  * is a replica.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpus, release } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { Redis } from 'ioredis';
 import { median, readCpuTime } from '../src/load/index.ts';
 import { ClusterProcesses } from '../test/support/cluster-processes.ts';
 import { RedisCluster } from './redis-cluster.ts';
@@ -21,18 +24,23 @@ const CONNECTIONS = 50;
 /** Of each slot: `redis-benchmark --cluster` puts a tag for one of them into each key. */
 const KEYS_A_SLOT = 12;
 const VALUE_BYTES = 100;
-const LOADS = [
-  { command: 'set', pipeline: 1 },
-  { command: 'get', pipeline: 1 },
-  { command: 'set', pipeline: 16 },
-  { command: 'get', pipeline: 16 },
-] as const;
+/** More than any run carries out. */
+const ENDLESS = 2_000_000_000;
+const SETTLE_MS = 700;
+const WARM_SECONDS = 3;
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '3' },
+    loads: { type: 'string', default: 'set:1,get:1,set:16,get:16' },
+    redis: { type: 'boolean', default: true },
   },
+  allowNegative: true,
+});
+const LOADS = values.loads.split(',').map((load) => {
+  const [command, pipeline] = load.split(':');
+  return { command, pipeline: Number(pipeline) };
 });
 
 interface Round {
@@ -50,29 +58,45 @@ function cpuUsOf(cluster: Cluster): number {
   }, 0);
 }
 
-function run(cluster: Cluster, { command, pipeline }: Load, operations: number): Round {
-  const before = cpuUsOf(cluster);
-  const { stdout } = spawnSync(
+async function callsOf(clients: readonly Redis[], command: string): Promise<number> {
+  const replies = await Promise.all(clients.map(async (client) => client.info('commandstats')));
+  const calls = new RegExp(`cmdstat_${command}:calls=(\\d+)`);
+  return replies.reduce((sum, text) => sum + Number(calls.exec(text)?.[1] ?? 0), 0);
+}
+
+/**
+ * What the nodes have done in the middle of a run: redis-benchmark itself looks at its clock four
+ * times a second, so that the rate it prints goes in steps.
+ */
+async function run(cluster: Cluster, { command, pipeline }: Load, seconds: number): Promise<Round> {
+  const child = spawn(
     'redis-benchmark',
     [
       ...['--cluster', '-p', `${cluster.nodes[0].port}`, '-t', command, '-P', `${pipeline}`],
-      ...['-c', `${CONNECTIONS}`, '-n', `${operations}`],
-      ...['-r', `${KEYS_A_SLOT}`, '-d', `${VALUE_BYTES}`],
-      '--csv',
+      ...['-c', `${CONNECTIONS}`, '-n', `${ENDLESS}`, '-r', `${KEYS_A_SLOT}`],
+      ...['-d', `${VALUE_BYTES}`, '-q'],
     ],
-    { encoding: 'utf8' },
+    { stdio: 'ignore' },
   );
-  const rate = new RegExp(`"${command}","([\\d.]+)"`, 'i').exec(stdout)?.[1];
-  if (rate === undefined) throw new Error(`redis-benchmark said:\n${stdout}`);
-  return { opsPerSecond: Number(rate), cpuUs: (cpuUsOf(cluster) - before) / operations };
-}
-
-/** As many as take the time of a round: redis-benchmark looks at its clock four times a second. */
-function operationsFor(cluster: Cluster, load: Load): number {
-  for (let operations = 20_000; ;) {
-    const wanted = Math.round(run(cluster, load, operations).opsPerSecond * Number(values.seconds));
-    if (wanted < operations * 1.5) return wanted;
-    operations = wanted;
+  const primaries = cluster.nodes.slice(0, NODES);
+  const clients = primaries.map(({ port }) => new Redis(port, '127.0.0.1'));
+  try {
+    await sleep(SETTLE_MS);
+    const callsBefore = await callsOf(clients, command);
+    const cpuBefore = cpuUsOf(cluster);
+    const beganMs = performance.now();
+    await sleep(seconds * 1000);
+    const calls = (await callsOf(clients, command)) - callsBefore;
+    const elapsedMs = performance.now() - beganMs;
+    if (child.exitCode !== null || calls === 0) throw new Error('redis-benchmark does not run');
+    return {
+      opsPerSecond: (calls * 1000) / elapsedMs,
+      cpuUs: (cpuUsOf(cluster) - cpuBefore) / calls,
+    };
+  } finally {
+    for (const client of clients) client.disconnect();
+    child.kill();
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   }
 }
 
@@ -81,8 +105,10 @@ const start = async (replicas: number): Promise<ClusterProcesses> =>
 
 await using without = await start(0);
 await using replicated = await start(1);
-await using redis = await RedisCluster.start(NODES, 0);
-await using redisReplicated = await RedisCluster.start(NODES, 1);
+const startRedis = async (replicas: number): Promise<RedisCluster | undefined> =>
+  values.redis ? RedisCluster.start(NODES, replicas) : undefined;
+await using redis = await startRedis(0);
+await using redisReplicated = await startRedis(1);
 console.log(
   `${cpus()[0].model}, ${cpus().length} cores, Linux ${release()}, Node ${process.version}\n`,
 );
@@ -90,12 +116,13 @@ console.log('| | | ops/s without | with | ratio | CPU µs/op without | with | ra
 console.log('| --- | --- | --: | --: | --: | --: | --: | --: |');
 
 /** Prints a row: medians of alternating rounds. */
-function compare(name: string, pair: readonly [Cluster, Cluster], load: Load): void {
-  const operations = operationsFor(pair[0], load);
-  run(pair[1], load, operations);
+async function compare(name: string, pair: readonly [Cluster, Cluster], load: Load): Promise<void> {
+  // Until the keys are there and the code is compiled.
+  for (const cluster of pair) await run(cluster, load, WARM_SECONDS);
   const rounds: Array<readonly [Round, Round]> = [];
   for (let round = 0; round < Number(values.rounds); round++) {
-    rounds.push([run(pair[0], load, operations), run(pair[1], load, operations)]);
+    const seconds = Number(values.seconds);
+    rounds.push([await run(pair[0], load, seconds), await run(pair[1], load, seconds)]);
   }
   const of = (index: 0 | 1, what: keyof Round): number =>
     median(rounds.map((round) => round[index][what]));
@@ -110,6 +137,7 @@ function compare(name: string, pair: readonly [Cluster, Cluster], load: Load): v
 }
 
 for (const load of LOADS) {
-  compare('cachectl', [without, replicated], load);
-  compare('Redis', [redis, redisReplicated], load);
+  await compare('cachectl', [without, replicated], load);
+  if (redis === undefined || redisReplicated === undefined) continue;
+  await compare('Redis', [redis, redisReplicated], load);
 }
