@@ -47,6 +47,24 @@ describe('CLIENT REPLY', () => {
   });
 });
 
+describe('a node with so many keys that it looks ahead for them', () => {
+  it('takes each for what it is, wherever in its buffer it lies', async () => {
+    await using running = await startCacheNode();
+    await using client = await WireClient.to(running.port);
+    const fill = Array.from({ length: 64 }, (_, i) => ['SET', `fill${i}`, 'x'.repeat(64 * 1024)]);
+    await client.exchange(fill);
+    await client.exchange([['SET', 'key1', 'one']]);
+    await client.exchange([['SET', 'key2', 'two']]);
+    for (let round = 0; round < 20; round++) {
+      // The key of the second request begins at the same byte as that of the one that comes after.
+      const ahead = Buffer.from('PING\r\n*2\r\n$3\r\nGET\r\n$4\r\nkey1\r\n');
+      const replies = text(await client.exchangeBytes(ahead, 2));
+      expect(replies).toBe('+PONG\r\n$3\r\none\r\n');
+      expect(String(await client.ask('PEXPIREAT', 'key2', '4000000000000'))).toBe(':1\r\n');
+    }
+  });
+});
+
 describe('a secret', () => {
   it('is asked for before anything else', async () => {
     await using running = await startCacheNode({ secret: 'open sesame' });

@@ -46,7 +46,7 @@ function marksIn(arena: Arena, hash: KeyHash, isOwn: IsOwn): CopyMarks {
     isCopy: (ref) => arena.isCopy(ref),
     setCopy: (ref, isCopy) => arena.setCopy(ref, isCopy),
     recordBytes: (ref) => arena.recordBytes(ref),
-    hashOf: (ref) => hash.of(arena.octets(ref), arena.keyStart(ref), arena.keyLength(ref)),
+    hashOf: (ref) => hash.ofRecord(arena, ref),
     isOwn: (ref) => isOwn(arena.octets(ref), arena.keyStart(ref), arena.keyLength(ref)),
   };
 }

@@ -26,6 +26,7 @@ import type {
   RemovalReason,
 } from './engine-options.ts';
 import { ExpirySweep } from './expiry-sweep.ts';
+import { ForeseenKeys } from './foreseen-keys.ts';
 import { KeyHash } from './hash.ts';
 import { Housekeeping, WORK_BYTES_PER_RECORD, type HousekeepingState } from './housekeeping.ts';
 import { KeyIndex } from './key-index.ts';
@@ -56,6 +57,8 @@ export class Engine {
   nowMs = 0;
   readonly arena: Arena;
   readonly hash: KeyHash;
+  /** To be forgotten before any bytes with keys in them are overwritten. */
+  readonly foreseen: ForeseenKeys;
   readonly #slabs: Slabs;
   readonly #tables: TableMemory;
   readonly readyMemory: ReadyMemory;
@@ -69,7 +72,7 @@ export class Engine {
   readonly #domains = this.#numbers.domains;
   readonly #upkeep = new DomainUpkeep(this.#domains);
   readonly #removal: DomainRemoval;
-  readonly #policyChanges = new PolicyChanges((ref) => this.#hashOf(ref));
+  readonly #policyChanges = new PolicyChanges((ref) => this.hash.ofRecord(this.arena, ref));
   readonly #housekeeping: Housekeeping;
   readonly #cleaner: Cleaner;
   readonly #sweep: ExpirySweep;
@@ -89,6 +92,7 @@ export class Engine {
     this.#slabs = new Slabs(segmentBytesFor(options.memoryBytes), options.memoryBytes);
     this.#tables = new TableMemory(this.#slabs);
     this.arena = new Arena(this.#slabs, (segment) => this.#sweep.forget(segment));
+    this.foreseen = new ForeseenKeys(this.arena, this.hash);
     this.#policies = new DomainPolicies(this.arena, this.#tables, this.hash, options);
     this.#cleaner = new Cleaner(this.arena, (ref) => this.#relocate(ref));
     this.#sweep = new ExpirySweep(this.arena, (ref) => this.#expire(this.#domainOf(ref), ref));
@@ -180,13 +184,13 @@ export class Engine {
   /** The record of this key, or 0. Counts as no use of it. */
   find(domain: Domain, bytes: Uint8Array, start: number, length: number): number {
     if (length > KEY_LENGTH_MAX) return 0;
-    const hash = this.hash.of(bytes, start, length);
+    const hash = this.foreseen.hashOf(bytes, start, length);
     return this.#findLive(domain, hash, bytes, start, length);
   }
 
   /** The record of this key, or 0; counts a hit or a miss, and as a use. */
   read(domain: Domain, bytes: Uint8Array, start: number, length: number): number {
-    const hash = this.hash.of(bytes, start, length);
+    const hash = this.foreseen.hashOf(bytes, start, length);
     const ref = length > KEY_LENGTH_MAX ? 0 : this.#findLive(domain, hash, bytes, start, length);
     if (ref === 0) {
       domain.misses++;
@@ -209,7 +213,7 @@ export class Engine {
 
   /** Marks a record as used now. */
   touch(domain: Domain, ref: number): void {
-    domain.policy.accessed(ref, this.#hashOf(ref));
+    domain.policy.accessed(ref, this.hash.ofRecord(this.arena, ref));
   }
 
   /**
@@ -228,7 +232,7 @@ export class Engine {
     valueLength: number,
     deadlineMs: number,
   ): boolean {
-    const hash = this.hash.of(keyBytes, keyStart, keyLength);
+    const hash = this.foreseen.hashOf(keyBytes, keyStart, keyLength);
     const ref = this.#place(domain, hash, keyBytes, keyStart, keyLength, valueLength);
     if (ref === 0) return false;
     const arena = this.arena;
@@ -252,7 +256,7 @@ export class Engine {
     keyLength: number,
     valueLength: number,
   ): number {
-    const hash = this.hash.of(keyBytes, keyStart, keyLength);
+    const hash = this.foreseen.hashOf(keyBytes, keyStart, keyLength);
     const before = this.#findLive(domain, hash, keyBytes, keyStart, keyLength);
     const lengthBefore = before === 0 ? 0 : this.arena.valueLength(before);
     const ref = this.#place(domain, hash, keyBytes, keyStart, keyLength, valueLength);
@@ -286,7 +290,7 @@ export class Engine {
 
   /** Removes a record that `find` or `read` has returned. */
   remove(domain: Domain, ref: number): void {
-    const hash = this.#hashOf(ref);
+    const hash = this.hash.ofRecord(this.arena, ref);
     domain.index.remove(hash, ref);
     if (domain.isRemainder) {
       domain.addBytes(-this.arena.recordBytes(ref));
@@ -395,11 +399,6 @@ export class Engine {
   #isExpired(ref: number): boolean {
     const deadline = this.arena.deadline(ref);
     return deadline !== 0 && deadline <= this.nowMs;
-  }
-
-  #hashOf(ref: number): number {
-    const arena = this.arena;
-    return this.hash.of(arena.octets(ref), arena.keyStart(ref), arena.keyLength(ref));
   }
 
   /**
@@ -583,7 +582,7 @@ export class Engine {
       arena.openSegment(bytes, STREAM_SURVIVORS);
     }
     const copy = arena.copyRecord(ref);
-    domain.index.replace(this.#hashOf(ref), ref, copy);
+    domain.index.replace(this.hash.ofRecord(this.arena, ref), ref, copy);
     domain.policy.relocated(ref, copy);
     this.#moves++;
     this.relocations++;

@@ -1,3 +1,5 @@
+import type { Arena } from './arena.ts';
+
 /**
  * HalfSipHash-1-3: a keyed hash of 32 bits, in 32-bit arithmetic.
  *
@@ -12,6 +14,11 @@ export class KeyHash {
   constructor(seed0: number, seed1: number) {
     this.#seed0 = seed0 | 0;
     this.#seed1 = seed1 | 0;
+  }
+
+  /** The hash of a record's key. */
+  ofRecord(arena: Arena, ref: number): number {
+    return this.of(arena.octets(ref), arena.keyStart(ref), arena.keyLength(ref));
   }
 
   /** The hash of `bytes[start, start + length)`, as a signed 32-bit integer. */

@@ -134,9 +134,7 @@ export class KeyIndex {
 
   /** Where a record is in the order of `scan`. */
   #orderOf(ref: number): number {
-    const arena = this.#arena;
-    const hash = this.#hash.of(arena.octets(ref), arena.keyStart(ref), arena.keyLength(ref));
-    return orderOfHash(hash);
+    return orderOfHash(this.#hash.ofRecord(this.#arena, ref));
   }
 
   /** A record of a bucket chosen by `random`, or 0 where that bucket is empty. */
@@ -183,7 +181,7 @@ export class KeyIndex {
     let ref = this.#head(buddy);
     while (ref !== 0) {
       const next = arena.next(ref);
-      const hash = this.#hash.of(arena.octets(ref), arena.keyStart(ref), arena.keyLength(ref));
+      const hash = this.#hash.ofRecord(arena, ref);
       if ((hash & bit) === 0) {
         arena.setNext(ref, stay);
         stay = ref;

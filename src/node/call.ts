@@ -26,6 +26,8 @@ export class Call {
   starts: Int32Array = new Int32Array(0);
   ends: Int32Array = new Int32Array(0);
   count = 0;
+  /** Of all its keys, in a cluster: as the check that it is served here has found it. */
+  slot = 0;
   /** Milliseconds since 1970, the same for a whole batch. */
   nowMs = 0;
   /** Set by `fail`. */
@@ -210,6 +212,7 @@ export class Call {
       this.bytes,
       this.starts[index],
       this.ends[index],
+      this.slot,
       this.session,
     );
   }

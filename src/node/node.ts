@@ -250,6 +250,7 @@ export class CacheNode {
 
   /** Reads the clock, once for all requests of a batch and all batches of a turn. */
   beginBatch(): void {
+    this.engine.foreseen.forget();
     if (this.cluster !== undefined) this.cluster.beginBatch();
     if (this.#parked.length > 0) return;
     this.nowMs = Math.floor(this.runtime.clock.wallUs() / 1000);
@@ -401,16 +402,21 @@ export class CacheNode {
     return secret === '' || sameBytes(given, Buffer.from(secret));
   }
 
-  /** The key in `bytes[start, end)` has a new value or deadline, or is gone, by a command. */
+  /**
+   * The key in `bytes[start, end)` has a new value or deadline, or is gone, by a command.
+   *
+   * @param slot the key's; looked at in a cluster only
+   */
   keyChanged(
     domain: Domain,
     bytes: Uint8Array,
     start: number,
     end: number,
+    slot: number,
     writer: Session | undefined,
   ): void {
     this.changes++;
-    if (this.cluster !== undefined) this.cluster.changed(domain, bytes, start, end, writer);
+    if (this.cluster !== undefined) this.cluster.changed(domain, bytes, start, end, slot, writer);
     if (this.tracking.isUsed) this.tracking.invalidate(domain, bytes, start, end, writer);
   }
 

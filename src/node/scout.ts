@@ -5,19 +5,13 @@
  * With a million keys of 100 bytes, four fifths of the time of a GET went into waiting for memory
  * in the look-up of its key. Parsing each request twice costs 40 ns, a miss costs 100 to 200.
  */
-import { warm, type Domain, type Engine } from '../engine/index.ts';
+import { FORESEEN_MAX, type Domain, type Engine } from '../engine/index.ts';
 import { REQUEST, RequestParser, type RequestScout } from '../resp/index.ts';
-
-/** Requests in one look: about as many misses as a core keeps under way, twice over. */
-const REQUESTS_MAX = 32;
 
 export class Scout implements RequestScout {
   domain: Domain;
-  /** What `warm` gave last. */
-  warmth = 0;
   readonly #engine: Engine;
   readonly #parser = new RequestParser();
-  readonly #hashes = new Int32Array(REQUESTS_MAX);
 
   constructor(engine: Engine, domain: Domain) {
     this.#engine = engine;
@@ -27,19 +21,19 @@ export class Scout implements RequestScout {
   /** @returns how many requests it has seen */
   scout(bytes: Uint8Array, start: number, end: number): number {
     const parser = this.#parser;
-    const { hash } = this.#engine;
+    const { foreseen } = this.#engine;
+    foreseen.begin(bytes);
     let requests = 0;
-    let keys = 0;
     let position = start;
-    while (requests < REQUESTS_MAX && parser.parse(bytes, position, end) === REQUEST) {
+    while (requests < FORESEEN_MAX && parser.parse(bytes, position, end) === REQUEST) {
       position = parser.position;
       requests++;
-      if (parser.argumentCount < 2) continue;
+      if (parser.argumentCount < 2 || parser.argumentBytes !== bytes) continue;
       const keyStart = parser.starts[1];
-      this.#hashes[keys++] = hash.of(parser.argumentBytes, keyStart, parser.ends[1] - keyStart);
+      foreseen.add(keyStart, parser.ends[1] - keyStart);
     }
     parser.reset();
-    this.warmth = warm(this.#engine.arena, this.domain, this.#hashes, keys);
+    foreseen.warm(this.domain);
     return requests;
   }
 }

@@ -183,6 +183,7 @@ export class Cluster implements MetaLinkHandler {
     const first = command.keyFirst;
     if (first !== 0 && first < call.count) {
       const slot = slotOfKey(call.bytes, call.starts[first], call.ends[first]);
+      call.slot = slot;
       if (command.keyLast !== first && !sharesSlot(call, command, slot)) {
         call.fail(CLUSTER_ERRORS.crossSlot);
         return false;
@@ -295,9 +296,10 @@ export class Cluster implements MetaLinkHandler {
     bytes: Uint8Array,
     start: number,
     end: number,
+    slot: number,
     writer: Session | undefined,
   ): void {
-    const held = this.replication.changed(domain, bytes, start, end);
+    const held = this.replication.changed(domain, bytes, start, end, slot);
     if (held !== undefined) writer?.noteWrite(held);
   }
 

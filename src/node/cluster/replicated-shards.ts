@@ -63,7 +63,7 @@ export class ReplicatedShards {
     const common = { ...held.position, copiedBytes, copyTotalBytes, writes };
     if (held.role === 'primary') {
       const acked = held.slowestAck;
-      const isAlone = held.watchers.size === 0;
+      const isAlone = !held.isWatched;
       const waitingUs = isAlone ? 0 : held.marks.waitingUs(acked, backlog.end, this.#nowUs());
       const lagBytes = isAlone ? 0 : backlog.end - acked;
       return { ...common, isCaughtUp: true, lagBytes, lagMs: Math.round(waitingUs / 1000) };

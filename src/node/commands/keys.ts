@@ -218,12 +218,13 @@ class ServedKeysRemoval implements LongCommand {
     const octets = arena.octets(ref);
     const start = arena.keyStart(ref);
     const end = start + arena.keyLength(ref);
-    const duty = this.#cluster.routing.dutyOf(slotOfKey(octets, start, end));
+    const slot = slotOfKey(octets, start, end);
+    const duty = this.#cluster.routing.dutyOf(slot);
     if (duty === DUTY.frozen) this.#hasLeftSome = true;
     if (duty !== DUTY.primary) return;
     const key = octets.slice(start, end);
     engine.remove(domain, ref);
-    node.keyChanged(domain, key, 0, key.length, undefined);
+    node.keyChanged(domain, key, 0, key.length, slot, undefined);
   }
 }
 

@@ -87,6 +87,8 @@ export class Backlog {
   readEnd = 0;
   readonly #pool: BacklogPool;
   #chunks: Chunk[] = [];
+  /** The one that is being filled. */
+  #last: Chunk | undefined;
 
   constructor(pool: BacklogPool, offset: number) {
     this.#pool = pool;
@@ -106,7 +108,7 @@ export class Backlog {
 
   /** Makes room for an effect of so many bytes, to be written at `bytes[at]` at once. */
   append(length: number): void {
-    let last = this.#chunks.at(-1);
+    let last = this.#last;
     if (last === undefined || last.length + length > last.bytes.length) {
       const wanted = last === undefined ? CHUNK_BYTES_MIN : last.bytes.length * 2;
       last = this.#begin(Math.max(length, Math.min(wanted, CHUNK_BYTES_MAX)));
@@ -160,6 +162,7 @@ export class Backlog {
   clear(offset: number): void {
     this.#pool.forget(this);
     this.#chunks = [];
+    this.#last = undefined;
     this.end = offset;
   }
 
@@ -171,12 +174,14 @@ export class Backlog {
   dropFirst(): Uint8Array<ArrayBuffer> {
     const first = this.#chunks.shift();
     invariant(first !== undefined, 'a chunk that is counted is held');
+    if (first === this.#last) this.#last = undefined;
     return first.bytes;
   }
 
   #begin(capacity: number): Chunk {
     const chunk = { bytes: this.#pool.take(capacity), offset: this.end, length: 0 };
     this.#chunks.push(chunk);
+    this.#last = chunk;
     this.#pool.began(this, capacity);
     return chunk;
   }

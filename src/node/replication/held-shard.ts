@@ -44,8 +44,10 @@ export class HeldShard {
   isFrozen = false;
   /** What is left of an earlier time is being removed: nothing can be served yet. */
   isClearing = false;
-  /** Whom the map names beside the primary; where there is nobody, the stream is not kept. */
+  /** Whom the map names beside the primary. */
   watchers: ReadonlySet<NodeId> = new Set();
+  /** Whether there is anybody: else the stream is not kept. */
+  isWatched = false;
   /** The epoch at which `primary` was asked to be followed. */
   isFollowedSince: Epoch | undefined;
   /** Whether the records are all that they should be; not so while a copy is under way. */
@@ -127,6 +129,7 @@ export class HeldShard {
   setMembers(replicas: readonly NodeId[], learners: readonly NodeId[]): void {
     this.replicas = replicas;
     this.watchers = new Set([...replicas, ...learners]);
+    this.isWatched = this.watchers.size > 0;
     for (const node of replicas) {
       const offset = this.followers.get(node)?.ackedOffset ?? 0;
       this.replicatedOffset = Math.max(this.replicatedOffset, offset);

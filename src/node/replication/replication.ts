@@ -355,13 +355,19 @@ export class Replication {
   }
 
   /**
-   * The key in `bytes[start, end)` has a new value or deadline, or is gone, by a command. Writes down
-   * what it is now.
+   * The key in `bytes[start, end)`, of this slot, has a new value or deadline, or is gone, by a
+   * command. Writes down what it is now.
    *
    * @returns the shard, whose stream now ends after this change
    */
-  changed(domain: Domain, bytes: Uint8Array, start: number, end: number): HeldShard | undefined {
-    const held = this.#bySlot[slotOfKey(bytes, start, end)];
+  changed(
+    domain: Domain,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    slot: number,
+  ): HeldShard | undefined {
+    const held = this.#bySlot[slot];
     if (held?.role !== 'primary') return undefined;
     held.writes++;
     const { engine } = this.#options.spaces;
@@ -390,7 +396,7 @@ export class Replication {
     const effectBytes = delBytes(length);
     const { backlog } = held;
     this.#noteGrowth(held);
-    if (held.watchers.size === 0) {
+    if (!held.isWatched) {
       backlog.skip(effectBytes);
       return;
     }
@@ -407,7 +413,7 @@ export class Replication {
     const effectBytes = setBytes(keyLength, valueLength);
     const { backlog } = held;
     this.#noteGrowth(held);
-    if (held.watchers.size === 0) {
+    if (!held.isWatched) {
       backlog.skip(effectBytes);
       return;
     }

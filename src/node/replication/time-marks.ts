@@ -5,11 +5,13 @@ const MARKS_MAX = 4096;
 
 export class TimeMarks {
   #marks: Array<{ readonly offset: number; readonly atUs: number }> = [];
+  /** Of the last one. */
+  #lastUs = -Infinity;
 
   /** The stream has grown beyond `offset` at this time. */
   note(offset: number, atUs: number): void {
-    const last = this.#marks.at(-1);
-    if (last !== undefined && atUs - last.atUs < SPACING_US) return;
+    if (atUs - this.#lastUs < SPACING_US) return;
+    this.#lastUs = atUs;
     this.#marks.push({ offset, atUs });
     // Of what is older than all that is kept it is only known that it is at least as old.
     if (this.#marks.length > MARKS_MAX) this.#marks.splice(1, MARKS_MAX / 2);

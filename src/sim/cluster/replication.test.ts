@@ -191,7 +191,7 @@ class TestWorld {
         const deadlineMs = ttlMs === 0 ? 0 : engine.nowMs + ttlMs;
         engine.set(domain, key, 0, key.length, bytes, 0, bytes.length, deadlineMs);
       }
-      replication.changed(domain, key, 0, key.length);
+      replication.changed(domain, key, 0, key.length, slotOfKey(key, 0, key.length));
     });
   }
 
