@@ -1,18 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Arena } from './arena.ts';
-import { FORESEEN_MAX, ForeseenKeys } from './foreseen-keys.ts';
-import { KeyHash } from './hash.ts';
-import { Slabs } from './slabs.ts';
+import { Engine } from './engine.ts';
+import { FORESEEN_MAX } from './foreseen-keys.ts';
 
-const hash = new KeyHash(1, 2);
+const engine = new Engine({
+  memoryBytes: 1024 ** 2,
+  random: { uint32: () => 7, bytes: (count) => new Uint8Array(count) },
+});
+const { hash } = engine;
+const domain = engine.addDomain(0, 'lru');
 const range = fc.tuple(fc.nat(63), fc.nat(20));
 
 function foreseenIn(bytes: Uint8Array, ranges: ReadonlyArray<readonly [number, number]>) {
-  const arena = new Arena(new Slabs(4096, 1024 ** 2));
-  const foreseen = new ForeseenKeys(arena, hash);
+  const { foreseen } = engine;
   foreseen.begin(bytes);
-  for (const [start, length] of ranges) foreseen.add(start, length);
+  for (const [start, length] of ranges) foreseen.add(domain, start, length);
   return foreseen;
 }
 

@@ -13,7 +13,7 @@ import type { KeyHash } from './hash.ts';
 export const FORESEEN_MAX = 32;
 
 export class ForeseenKeys {
-  /** What `warm` has read: of no meaning, kept so that the loads are not optimized away. */
+  /** What `fetch` has read: of no meaning, kept so that the loads are not optimized away. */
   warmth = 0;
   readonly #arena: Arena;
   readonly #hash: KeyHash;
@@ -23,6 +23,7 @@ export class ForeseenKeys {
   readonly #lengths = new Int32Array(FORESEEN_MAX);
   readonly #hashes = new Int32Array(FORESEEN_MAX);
   readonly #heads = new Int32Array(FORESEEN_MAX);
+  readonly #domains: Domain[] = [];
   /** The key that was asked for last. */
   #at = 0;
 
@@ -38,9 +39,10 @@ export class ForeseenKeys {
   }
 
   /** Adds one to those in the bytes that it began with; at most `FORESEEN_MAX`. */
-  add(start: number, length: number): void {
+  add(domain: Domain, start: number, length: number): void {
     if (this.#bytes === undefined) return;
     this.#hashes[this.#count] = this.#hash.of(this.#bytes, start, length);
+    this.#domains[this.#count] = domain;
     this.#starts[this.#count] = start;
     this.#lengths[this.#count] = length;
     this.#count++;
@@ -57,9 +59,11 @@ export class ForeseenKeys {
    * Brings what is needed to find them into the CPU's cache. The loads for one key wait for each
    * other, those for different keys do not: so this takes little longer for many than for one.
    */
-  warm({ index }: Domain): void {
+  fetch(): void {
     const count = this.#count;
-    for (let i = 0; i < count; i++) this.#heads[i] = index.headOf(this.#hashes[i]);
+    for (let i = 0; i < count; i++) {
+      this.#heads[i] = this.#domains[i].index.headOf(this.#hashes[i]);
+    }
     let sum = 0;
     for (let i = 0; i < count; i++) {
       if (this.#heads[i] !== 0) sum ^= this.#arena.peek(this.#heads[i]);

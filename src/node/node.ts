@@ -27,11 +27,11 @@ import { LatencyMonitor } from './latency-monitor.ts';
 import { LongCommands } from './long-commands.ts';
 import { refusalOf } from './refusal.ts';
 import { REPLICATED_VALUE_BYTES_MAX } from './replication/index.ts';
-import { Scout } from './scout.ts';
 import { Session } from './session.ts';
 import { describeRequest, SlowLog, type SlowRequest } from './slow-log.ts';
 import { NodeStats } from './stats.ts';
 import { Tracking } from './tracking.ts';
+import { Turn } from './turn.ts';
 
 /** Where the arguments of a request lie; `RequestParser` is one. */
 export interface RequestArguments {
@@ -94,12 +94,11 @@ export class CacheNode {
   pausedUntilMs = 0;
   pausesAll = false;
 
-  readonly #scout: Scout;
+  readonly turn: Turn;
   /** Made with the first session. */
   #call: Call | undefined;
-  /** Empty buffers, and the sessions whose replies wait for the end of the turn. */
+  /** Empty buffers. */
   readonly #spareOutputs: OutputBuffer[] = [];
-  #parked: Session[] = [];
   readonly #pushOut = new OutputBuffer(4096);
   #listener: Listener | undefined;
   readonly #housekeeping = new NodeHousekeeping(this, () => this.#eachRound());
@@ -137,7 +136,7 @@ export class CacheNode {
     });
     this.engine.nowMs = this.nowMs;
     this.defaultDomain = this.engine.addDomain(DEFAULT_DOMAIN, this.settings.policy);
-    this.#scout = new Scout(this.engine, this.defaultDomain);
+    this.turn = new Turn(this.engine, this.defaultDomain, runtime.timers);
     if (options.cluster !== undefined && sizes !== undefined) {
       sizes.watch(this.engine.arena);
       this.cluster = new Cluster(this, options.cluster, sizes);
@@ -206,20 +205,9 @@ export class CacheNode {
   }
 
   /**
-   * Keeps the replies of a batch until the event loop has served all that was ready, then sends
-   * those of all clients. Waking a client's process is most of what a send costs: one that is woken
-   * by the first reply is still awake for the others (measured: 1.6 times the system time without).
-   *
-   * @returns the buffer that the session now keeps; the next batch gets another
+   * Keeps the replies of a batch aside until its session gives them to `recycle`; the next batch
+   * gets another buffer.
    */
-  park(session: Session): OutputBuffer {
-    const output = this.keepOutput();
-    this.#parked.push(session);
-    if (this.#parked.length === 1) this.runtime.timers.defer(() => this.#sendParked());
-    return output;
-  }
-
-  /** Keeps the replies of a batch aside until its session gives them to `recycle`. */
   keepOutput(): OutputBuffer {
     const output = this.out;
     this.#setOutput(this.#spareOutputs.pop() ?? new OutputBuffer(OUTPUT_BYTES));
@@ -242,26 +230,13 @@ export class CacheNode {
     if (this.#call !== undefined) this.#call.out = output;
   }
 
-  #sendParked(): void {
-    const sessions = this.#parked;
-    this.#parked = [];
-    for (const session of sessions) session.sendParked();
-  }
-
   /** Reads the clock, once for all requests of a batch and all batches of a turn. */
   beginBatch(): void {
-    this.engine.foreseen.forget();
+    this.turn.beginBatch();
     if (this.cluster !== undefined) this.cluster.beginBatch();
-    if (this.#parked.length > 0) return;
+    if (this.turn.hasReplies) return;
     this.nowMs = Math.floor(this.runtime.clock.wallUs() / 1000);
     this.engine.nowMs = this.nowMs;
-  }
-
-  /** Has the keys of the next requests fetched; gives the number of requests seen. */
-  scoutAhead(session: Session): number {
-    if (!this.engine.isLarge) return 0;
-    this.#scout.domain = session.domain;
-    return session.reader.lookAhead(this.#scout);
   }
 
   /** Carries out one request. */

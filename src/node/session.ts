@@ -79,7 +79,9 @@ export class Session implements ConnectionHandler {
   /** Output that the network had not taken when it was last looked at, and since when. */
   #outputQueuedBytes = 0;
   #outputStuckSinceMs = 0;
-  /** Replies that wait for the end of the event loop's turn; see `CacheNode.park`. */
+  /** Whether what it has sent waits for the end of the event loop's turn; see `Turn`. */
+  #isGathered = false;
+  /** Replies that wait for it. */
   #parked: OutputBuffer | undefined;
   /** What it has written, and where the streams of the shards ended then. In a cluster only. */
   readonly writes = new Map<HeldShard, number>();
@@ -129,6 +131,19 @@ export class Session implements ConnectionHandler {
     this.bytesRead += end - start;
     this.#node.stats.inputBytes += end - start;
     this.#bytesUncharged += end - start;
+    const { turn } = this.#node;
+    if (this.#isGathered) turn.carryOut();
+    if (!this.#isWaiting && turn.gather(this, bytes, start, end)) this.#isGathered = true;
+    else this.#take(bytes, start, end);
+  }
+
+  /** Carries out what was gathered of it. */
+  takeGathered(bytes: Uint8Array, start: number, end: number): void {
+    this.#isGathered = false;
+    if (!this.closed) this.#take(bytes, start, end);
+  }
+
+  #take(bytes: Uint8Array, start: number, end: number): void {
     this.reader.push(bytes, start, end);
     if (!this.#isWaiting) this.#run();
     this.#finishInput();
@@ -142,6 +157,7 @@ export class Session implements ConnectionHandler {
   }
 
   onEnd(): void {
+    if (this.#isGathered) this.#node.turn.carryOut();
     // Replies under way are still sent; a half-closed client gets no more of the node than that.
     this.sendParked();
     if (this.#isWaiting || this.connection.bytesQueued > 0) this.closeAfterReply = true;
@@ -150,6 +166,7 @@ export class Session implements ConnectionHandler {
 
   onClose(error: SystemError | undefined): void {
     if (this.closed) return;
+    if (this.#isGathered) this.#node.turn.carryOut();
     this.closed = true;
     this.sendParked();
     this.releaseInput();
@@ -366,12 +383,10 @@ export class Session implements ConnectionHandler {
     this.lastActiveMs = node.nowMs;
     this.#running = true;
     const countBefore = this.commandCount;
-    let scouted = 0;
     while (!this.#isWaiting && !this.closeAfterReply) {
       const code = reader.next();
       if (code === REQUEST) {
-        if (scouted === 0) scouted = node.scoutAhead(this);
-        else scouted--;
+        node.turn.requestCame(this);
         node.execute(this, reader.request);
         if (out.length >= SEND_BYTES) {
           if (this.#unacked.size > 0) this.#awaitAcks();
@@ -400,7 +415,8 @@ export class Session implements ConnectionHandler {
       if (this.#node.out.length > 0) this.flush();
       if (!this.#isWaiting) this.connection.close();
     } else if (node.out.length > 0) {
-      this.#parked = node.park(this);
+      this.#parked = node.keepOutput();
+      node.turn.park(this);
     }
   }
 }

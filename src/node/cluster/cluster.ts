@@ -125,6 +125,7 @@ export class Cluster implements MetaLinkHandler {
       itemsOf: (shard) => this.#sizes.items(shard),
       nowUs: () => this.nowUs,
       onBatch: () => node.beginBatch(),
+      afterReplies: (callback) => node.turn.afterReplies(callback),
       onApplied: (domain, bytes, start, end) => node.keyInvalidated(domain, bytes, start, end),
       ...(options.replicationRules === undefined ? {} : { rules: options.replicationRules }),
     });

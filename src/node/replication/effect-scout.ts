@@ -2,7 +2,7 @@
  * Looks ahead in what a primary has sent for the keys that come next, so that the engine can fetch
  * them from memory all at once, as `Scout` does in a client's pipeline.
  */
-import { FORESEEN_MAX } from '../../engine/index.ts';
+import { FORESEEN_MAX, type Domain } from '../../engine/index.ts';
 import { EffectReader } from './effects.ts';
 import type { KeySpaces } from './shard-records.ts';
 
@@ -30,16 +30,19 @@ export class EffectScout {
     const reader = this.#reader;
     foreseen.begin(effects);
     let namespace = -1;
+    let domain: Domain | undefined;
     let at = from;
     for (let seen = 0; seen < FORESEEN_MAX && at < effects.length; seen++) {
       const next = reader.next(effects, at, effects.length);
       if (next === -1) break;
-      if (seen === 0) namespace = reader.namespace;
-      if (reader.namespace === namespace) foreseen.add(reader.keyStart, reader.keyLength);
+      if (reader.namespace !== namespace) {
+        namespace = reader.namespace;
+        domain = this.#spaces.numbered(namespace);
+      }
+      if (domain !== undefined) foreseen.add(domain, reader.keyStart, reader.keyLength);
       at = next;
     }
-    const domain = this.#spaces.numbered(namespace);
-    if (domain !== undefined) foreseen.warm(domain);
+    foreseen.fetch();
     this.seenTo = Math.max(at, from + 1);
   }
 }

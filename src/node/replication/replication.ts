@@ -61,6 +61,8 @@ export interface ReplicationOptions {
   readonly nowUs: () => number;
   /** Brings the engine's clock up to date, before effects are applied. */
   readonly onBatch: () => void;
+  /** Calls back at the end of the event loop's turn that is under way. */
+  readonly afterReplies: (callback: () => void) => void;
   /** A key was changed by a primary elsewhere. */
   readonly onApplied: (domain: Domain, bytes: Uint8Array, start: number, end: number) => void;
   readonly rules?: Partial<ReplicationRules>;
@@ -450,7 +452,7 @@ export class Replication {
   hurry(): void {
     if (this.#willHurry || this.#sources.size === 0) return;
     this.#willHurry = true;
-    this.#options.runtime.timers.defer(() => {
+    this.#options.afterReplies(() => {
       this.#willHurry = false;
       for (const source of this.#sources) source.ask();
     });

@@ -90,6 +90,7 @@ class TestNode {
       bytesOf: () => 0,
       itemsOf: () => 1,
       nowUs: () => runtime.clock.monotonicUs(),
+      afterReplies: (callback) => runtime.timers.defer(callback),
       onBatch: () => {
         engine.nowMs = now();
       },
