@@ -57,16 +57,24 @@ export class ForeseenKeys {
 
   /**
    * Brings what is needed to find them into the CPU's cache. The loads for one key wait for each
-   * other, those for different keys do not: so this takes little longer for many than for one.
+   * other, those for different keys do not: so this takes little longer for many than for one. A
+   * record is the first of its bucket, or else mostly the second.
    */
   fetch(): void {
+    const bytes = this.#bytes;
+    if (bytes === undefined) return;
+    const arena = this.#arena;
+    const heads = this.#heads;
     const count = this.#count;
-    for (let i = 0; i < count; i++) {
-      this.#heads[i] = this.#domains[i].index.headOf(this.#hashes[i]);
-    }
+    for (let i = 0; i < count; i++) heads[i] = this.#domains[i].index.headOf(this.#hashes[i]);
     let sum = 0;
+    for (let i = 0; i < count; i++) if (heads[i] !== 0) sum ^= arena.peek(heads[i]);
     for (let i = 0; i < count; i++) {
-      if (this.#heads[i] !== 0) sum ^= this.#arena.peek(this.#heads[i]);
+      if (heads[i] === 0) continue;
+      const { number } = this.#domains[i];
+      if (arena.hasKey(heads[i], bytes, this.#starts[i], this.#lengths[i], number)) continue;
+      const next = arena.next(heads[i]);
+      if (next !== 0) sum ^= arena.peek(next);
     }
     this.warmth = sum;
   }
