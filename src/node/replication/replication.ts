@@ -88,8 +88,12 @@ const REPLICATION_RULES: ReplicationRules = Object.freeze({
 /** How to reach the nodes that the map names. */
 export type NodeAddresses = ReadonlyMap<NodeId, Address>;
 
-/** A frame costs as much as several effects, at both ends. */
-const GATHER_MS = 1;
+/**
+ * A frame costs as much as several effects, at both ends: what comes within this time goes in one,
+ * or what is so much, where it comes sooner.
+ */
+const GATHER_MS = 2;
+const GATHER_BYTES = 64 * 1024;
 
 interface Waiter {
   readonly offset: number;
@@ -121,6 +125,7 @@ export class Replication {
   readonly #sourceHost: SourceHost;
   readonly #followerHost: FollowerHost;
   #willPump = false;
+  #gatheredBytes = 0;
   #willHurry = false;
   #listener: Listener | undefined;
   /** Records that a follower had no room for: misses, should it become primary. */
@@ -405,7 +410,7 @@ export class Replication {
     backlog.append(effectBytes);
     const namespace = this.#options.spaces.numberOf(domain);
     writeDel(backlog.bytes, backlog.at, namespace, bytes, start, length);
-    this.#pumpSoon();
+    this.#pumpSoon(effectBytes);
   }
 
   #streamRecord(held: HeldShard, domain: Domain, ref: number): void {
@@ -430,7 +435,7 @@ export class Replication {
       valueLength,
       arena.deadline(ref),
     );
-    this.#pumpSoon();
+    this.#pumpSoon(effectBytes);
   }
 
   /** Also where nobody follows: tenants may bound for how long a write is this node's alone. */
@@ -438,14 +443,25 @@ export class Replication {
     held.marks.note(held.backlog.end, this.#options.nowUs());
   }
 
-  /** Within a millisecond: what a few turns bring for a shard then goes in one frame. */
-  #pumpSoon(): void {
-    if (this.#willPump || this.#sources.size === 0) return;
-    this.#willPump = true;
-    this.#options.runtime.timers.after(GATHER_MS, () => {
-      this.#willPump = false;
-      for (const source of this.#sources) source.pumpNow();
-    });
+  /** What a few turns bring for a shard goes in one frame. */
+  #pumpSoon(bytes: number): void {
+    if (this.#sources.size === 0) return;
+    this.#gatheredBytes += bytes;
+    if (this.#gatheredBytes >= GATHER_BYTES) {
+      this.#gatheredBytes = 0;
+      this.#options.afterReplies(() => this.#pump());
+    } else if (!this.#willPump) {
+      this.#willPump = true;
+      this.#options.runtime.timers.after(GATHER_MS, () => {
+        this.#willPump = false;
+        this.#pump();
+      });
+    }
+  }
+
+  #pump(): void {
+    this.#gatheredBytes = 0;
+    for (const source of this.#sources) source.pumpNow();
   }
 
   /** Somebody waits for replicas: what there is goes at the end of this turn, to be acknowledged. */
