@@ -4,6 +4,8 @@
  * `docs/differences.md` is made of this table, the comparison tolerates what is in it and nothing
  * else, and each entry's example is run to show that the difference is there.
  */
+import { elementsOf } from '../support/wire-client.ts';
+
 export interface MeantDifference {
   /** The commands it concerns, in lower case. */
   readonly commands: readonly string[];
@@ -16,6 +18,8 @@ export interface MeantDifference {
   readonly example: ReadonlyArray<readonly string[]>;
   /** Whether the two servers' states differ afterwards, so that there is no more to compare. */
   readonly statesPart?: boolean;
+  /** Whether it shows in a cluster only. */
+  readonly isOfCluster?: boolean;
   /** Whether the two replies, as text, differ in this way and no other. */
   covers(redis: string, ours: string, request: readonly string[]): boolean;
 }
@@ -97,6 +101,21 @@ export const DIFFERENCES: readonly MeantDifference[] = [
     covers: (redis, ours) => redis.startsWith(':') && (ours === '$-1\r\n' || ours === '_\r\n'),
   },
   {
+    commands: ['cluster|countkeysinslot', 'cluster|getkeysinslot'],
+    redis: 'A key that has expired and was not met since is counted, and listed.',
+    ours: 'There is no such key.',
+    reason: 'An expired key is gone for every command.',
+    example: [
+      ['SET', '', 'in slot 0', 'PXAT', '1'],
+      ['CLUSTER', 'COUNTKEYSINSLOT', '0'],
+    ],
+    isOfCluster: true,
+    covers: (redis, ours) =>
+      redis.startsWith(':')
+        ? ours.startsWith(':') && Number(ours.slice(1)) < Number(redis.slice(1))
+        : areSomeOf(redis, ours),
+  },
+  {
     commands: ['scan'],
     redis: 'A cursor, like every option, ends at its first NUL byte.',
     ours: 'Arguments count to their end.',
@@ -137,6 +156,15 @@ function isEmbedded(reply: string): boolean {
 
 function isInteger(reply: string): boolean {
   return reply === '$3\r\nint\r\n';
+}
+
+/** Whether both are arrays, and the second has some of what is in the first and nothing else. */
+function areSomeOf(all: string, some: string): boolean {
+  if (!all.startsWith('*') || !some.startsWith('*')) return false;
+  const [more, fewer] = [all, some].map((reply) =>
+    elementsOf(Buffer.from(reply, 'latin1')).map((element) => element.toString('latin1')),
+  );
+  return fewer.length < more.length && fewer.every((element) => more.includes(element));
 }
 
 /** The difference that explains two replies, if any does. */

@@ -48,9 +48,11 @@ describe.skipIf(redisServerIsMissing())('compared with redis-server', () => {
 
   test.for(DIFFERENCES.map((entry) => [entry.redis, entry] as const))(
     'differs where it means to: %s',
-    async ([, { commands, covers, example }]) => {
-      await using redis = await WireClient.to(pair.redis.port);
-      await using ours = await WireClient.to(pair.node.port);
+    async ([, { commands, covers, example, isOfCluster }]) => {
+      await using cluster = isOfCluster === true ? await Pair.start('cluster') : undefined;
+      const { redis: server, node } = cluster ?? pair;
+      await using redis = await WireClient.to(server.port);
+      await using ours = await WireClient.to(node.port);
       const replies = await Promise.all([redis, ours].map((client) => client.exchange(example)));
       const [theirs, own] = replies.map((each) => each.at(-1)?.toString('latin1') ?? '');
       const request = example.at(-1) ?? [];
