@@ -2,7 +2,7 @@
  * A cache node: listens, keeps the sessions, carries out commands on the engine.
  *
  * Everything happens in one turn of the event loop a batch: a client's requests are parsed where
- * they arrived, carried out one after another, and answered with one send.
+ * they arrived or were gathered, carried out one after another, and answered with one send.
  */
 import { asNodeId, DEFAULT_TENANT, type NodeId } from '../cluster/index.ts';
 import { Engine, type Domain, type PolicyName } from '../engine/index.ts';
