@@ -1,9 +1,9 @@
 /**
  * One client's connection: reads its requests, has them carried out in order, sends the replies.
  *
- * Memory is bounded both ways. Requests are parsed where they arrived or were gathered, and while a client does not
- * take its replies, its next requests are left unread. What it can make the node keep is one
- * request, and replies up to `outputBytesPaused` plus one reply; past `outputBytesMax`, which
+ * Memory is bounded both ways. Requests are parsed where they arrived or were gathered, and while a
+ * client does not take its replies, its next requests are left unread. What it can make the node
+ * keep is one request, and replies up to `outputBytesPaused` plus one reply; past `outputBytesMax`, which
  * only a single huge reply or pushed messages can reach, it is disconnected.
  */
 import {

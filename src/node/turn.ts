@@ -67,7 +67,7 @@ export class Turn implements RequestScout {
   carryOut(): void {
     if (this.#isRunning || this.#filled === 0) return;
     const sessions = this.#sessions;
-    this.forget();
+    this.#forget();
     this.#isRunning = true;
     let start = 0;
     for (this.#at = 0; this.#at < sessions.length; this.#at++) {
@@ -81,7 +81,7 @@ export class Turn implements RequestScout {
       start = end;
     }
     this.#isRunning = false;
-    this.forget();
+    this.#forget();
     this.#sessions = [];
     this.#ends = [];
     this.#filled = 0;
@@ -89,7 +89,7 @@ export class Turn implements RequestScout {
 
   /** What is carried out next is not what was gathered: bytes may have been overwritten. */
   beginBatch(): void {
-    if (!this.#isRunning) this.forget();
+    if (!this.#isRunning) this.#forget();
   }
 
   /** A request has come: has the keys of those after it fetched, unless they are already. */
@@ -114,7 +114,7 @@ export class Turn implements RequestScout {
     this.#endSoon();
   }
 
-  forget(): void {
+  #forget(): void {
     this.#foreseen = 0;
     this.#engine.foreseen.forget();
   }

@@ -1,6 +1,6 @@
 /**
  * Looks ahead in what a primary has sent for the keys that come next, so that the engine can fetch
- * them from memory all at once, as `Scout` does in a client's pipeline.
+ * them from memory all at once, as `Turn` does in what clients have sent.
  */
 import { FORESEEN_MAX, type Domain } from '../../engine/index.ts';
 import { EffectReader } from './effects.ts';
