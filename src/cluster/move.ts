@@ -36,6 +36,8 @@ export const moveSchema = z.strictObject({
   updatedAtMs: z.int().min(0),
   /** Of the map in which the source is a learner: a primary that routes by it counts it no more. */
   leavesAt: epochSchema.optional(),
+  /** Of the map in which the target is a learner: with an older one it speaks of an earlier copy. */
+  joinsAt: epochSchema.optional(),
   /** Why it was aborted. */
   error: z.string().max(500).optional(),
 });

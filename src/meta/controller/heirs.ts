@@ -6,8 +6,9 @@
  * now. Any other may hold a whole copy of long ago: better an empty shard than one in which deleted
  * values are back.
  */
-import type { NodeId, Shard } from '../../cluster/index.ts';
+import type { Epoch, NodeId, Shard } from '../../cluster/index.ts';
 import type { ClusterState } from './cluster-state.ts';
+import { reportOf } from './copy-reports.ts';
 import type { LoopView } from './loop.ts';
 import type { ControllerRules } from './rules.ts';
 
@@ -22,7 +23,7 @@ export function heirsOf(
   const leaving = leavingFrom(state, shard);
   const isHeir = (node: NodeId): boolean => {
     if (leaving.has(node)) return true;
-    const report = lives.heartbeatOf(node)?.shards.find((each) => each.shard === id);
+    const report = reportOf(lives, node, id, joinedAt(state, shard, node));
     return report !== undefined && rules.mayJoin(report, shard);
   };
   return [...replicas, ...learners.filter(isHeir)];
@@ -38,6 +39,16 @@ export function livingOf(
 
 export const isDown = (state: ClusterState, node: NodeId): boolean =>
   (state.nodes.get(node)?.state ?? 'down') === 'down';
+
+/** Undefined: by no move that is known of. */
+function joinedAt({ moves }: ClusterState, { id }: Shard, node: NodeId): Epoch | undefined {
+  let latest: Epoch | undefined;
+  for (const { shard, to, joinsAt } of moves.values()) {
+    if (shard !== id || to !== node || joinsAt === undefined) continue;
+    if (latest === undefined || joinsAt > latest) latest = joinsAt;
+  }
+  return latest;
+}
 
 function leavingFrom({ moves }: ClusterState, { id }: Shard): ReadonlySet<NodeId> {
   const leaving = new Set<NodeId>();

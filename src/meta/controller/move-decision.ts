@@ -47,6 +47,7 @@ export interface MoveView {
   isGone(node: NodeId): boolean;
   /** May be given shards. */
   takesShards(node: NodeId): boolean;
+  /** Of a copy that it has had since it joined. */
   reportOf(node: NodeId): ShardReport | undefined;
   /**
    * Where the stream of the present primary was at latest when it counted the source last; undefined:
@@ -74,6 +75,8 @@ export type MoveDecision =
       readonly change?: Omit<ShardChange, 'id'>;
       /** The change makes the source a learner, as of this epoch. */
       readonly leavesAt?: Epoch;
+      /** The change makes the target a learner, as of this epoch. */
+      readonly joinsAt?: Epoch;
       readonly receipt?: Pick<Receipt, 'oldPrimary' | 'newPrimary' | 'offsetNew'>;
       readonly error?: string;
       readonly isFailure?: boolean;
@@ -136,8 +139,12 @@ function begin(move: Move, view: MoveView): MoveDecision {
     return abort(move, view, 'the shard has all its copies by now');
   }
   if (!view.isLive(to) || !hasLivePrimary(view) || !view.mayCopy()) return WAIT;
+  return join(to, view);
+}
+
+function join(to: NodeId, { shard, nextEpoch }: MoveView): MoveDecision {
   const learners = [...shard.learners.filter((node) => node !== to), to];
-  return { kind: 'step', phase: 'copying', change: { learners } };
+  return { kind: 'step', phase: 'copying', change: { learners }, joinsAt: nextEpoch };
 }
 
 /** Waits for a replica that is to become the primary, unless that is in vain. */
@@ -162,8 +169,7 @@ function copy(move: Move, view: MoveView): MoveDecision {
     return { kind: 'step', phase: 'dropping' };
   }
   if (!replicaSet(shard).includes(to) && !shard.learners.includes(to)) {
-    if (!view.isLive(to)) return WAIT;
-    return { kind: 'step', phase: 'copying', change: { learners: [...shard.learners, to] } };
+    return view.isLive(to) ? join(to, view) : WAIT;
   }
   if (move.isPaused || !hasLivePrimary(view) || !view.isLive(to)) return WAIT;
   const report = view.reportOf(to);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { planMoves, replicaSet, type NodeId } from '../../../cluster/index.ts';
+import { asShardId, planMoves, replicaSet, type NodeId } from '../../../cluster/index.ts';
 import { CONTROLLER_RULES, type ControllerRules } from '../rules.ts';
 import { MoveModel } from './moves-model.ts';
 
@@ -235,6 +235,37 @@ describe('moves', () => {
     model.heal();
     expect(leaving()).toEqual([]);
     expect(model.moves[0].phase).toBe('done');
+  });
+
+  it('take what a node said of the copy it had before for nothing', () => {
+    const model = new MoveModel({ nodes: 4, shards: 1, replicas: 1, rules: CONTROLLER_RULES });
+    const [{ primary, replicas }] = model.state.map.shards;
+    const own = model.nodes.findIndex(({ id }) => id === primary);
+    const left = model.nodes.findIndex(({ id }) => id === replicas[0]);
+    model.write(own, 0);
+    model.follow(left, 0);
+    model.heartbeat(left);
+    // It leaves and comes back; of the two maps it hears, but is not heard.
+    const roundUnheard = (): void => {
+      model.nowUs += 20_000;
+      model.step('now');
+      for (const [index] of model.nodes.entries()) {
+        model.deliver(index, false);
+        model.tellMap(index);
+        if (index === left) continue;
+        model.follow(index, 0);
+        model.heartbeat(index);
+      }
+    };
+    const planned = { shard: asShardId(0), reason: 'rebalance', toPrimary: false } as const;
+    model.begin([{ ...planned, from: model.nodes[left].id, to: model.nodes[3].id }]);
+    while (model.moves[0].phase !== 'done') roundUnheard();
+    model.begin([{ ...planned, from: primary, to: model.nodes[left].id, toPrimary: true }]);
+    for (let turn = 0; turn < 50; turn++) roundUnheard();
+    expect(model.moves[1].phase).toBe('copying');
+    expect(model.state.map.shards[0].primary).toBe(primary);
+    model.heal();
+    expect(model.state.map.shards[0].primary).toBe(model.nodes[left].id);
   });
 
   /** Until the switch of the only shard is decided, and its commit is on the way. */

@@ -17,9 +17,9 @@ import {
   type Shard,
   type ShardChange,
   type ShardId,
-  type ShardReport,
 } from '../../../cluster/index.ts';
 import type { Change, Compare } from '../../store/index.ts';
+import { reportOf } from '../copy-reports.ts';
 import { Downtimes } from '../downtimes.ts';
 import type {
   ControllerLoop,
@@ -185,7 +185,7 @@ export class MoveLoop implements ControllerLoop {
 
   #viewOf(
     { state, lives, reportsTo }: LoopView,
-    { id, to }: Move,
+    { id, to, joinsAt }: Move,
     shard: Shard,
     counts: Counts,
     nowUs: number,
@@ -208,7 +208,7 @@ export class MoveLoop implements ControllerLoop {
         const record = state.nodes.get(node);
         return record !== undefined && takesShards(record);
       },
-      reportOf: (node) => reportOf(lives, node, shard.id),
+      reportOf: (node) => reportOf(lives, node, shard.id, node === to ? joinsAt : undefined),
       leftAt: memory?.leftAt,
       answerOf: (node) =>
         reportsTo(moveRevision)
@@ -305,11 +305,12 @@ export class MoveLoop implements ControllerLoop {
     const nodes = new Set<NodeId>();
     for (const { move, shard, step } of taken) {
       const key = METADATA_KEYS.move(move.id);
-      const { phase, error, leavesAt, receipt } = step;
+      const { phase, error, leavesAt, joinsAt, receipt } = step;
       const next: Move = {
         ...{ ...move, phase, updatedAtMs: wallMs },
         ...(error === undefined ? {} : { error }),
         ...(leavesAt === undefined ? {} : { leavesAt }),
+        ...(joinsAt === undefined ? {} : { joinsAt }),
       };
       compares.push(state.unchanged(key));
       changes.push(put(key, next));
@@ -389,10 +390,6 @@ function count(counts: Map<NodeId, number>, node: NodeId): void {
   counts.set(node, (counts.get(node) ?? 0) + 1);
 }
 
-function reportOf(lives: LoopView['lives'], node: NodeId, shard: ShardId): ShardReport | undefined {
-  return lives.heartbeatOf(node)?.shards.find((report) => report.shard === shard);
-}
-
 /** Where the source of a move was counted last, at latest; of what was found before, if it holds. */
 function leftAt(
   { state, lives }: LoopView,
@@ -401,9 +398,8 @@ function leftAt(
 ): StreamPosition | undefined {
   const { primary, epoch } = state.map.shards[id];
   if (leavesAt === undefined || primary === null || found?.epoch === epoch) return found;
-  const report = reportOf(lives, primary, id);
-  const mapEpoch = lives.heartbeatOf(primary)?.mapEpoch ?? 0;
-  if (report?.role !== 'primary' || report.epoch !== epoch || mapEpoch < leavesAt) return undefined;
+  const report = reportOf(lives, primary, id, leavesAt);
+  if (report?.role !== 'primary' || report.epoch !== epoch) return undefined;
   return { epoch, offset: report.offset };
 }
 

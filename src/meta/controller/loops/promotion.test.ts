@@ -37,6 +37,8 @@ interface LearnerFacts {
   readonly isLeaving?: boolean;
   /** By its last heartbeat, which says that its copy is whole; undefined: there was none. */
   readonly lagBytes?: number;
+  /** A move copies to it, since the map of this epoch. Its heartbeats are by that of epoch 5. */
+  readonly joinsAt?: number;
 }
 
 /** A cluster of one dead primary and its replicas, and a loop that has to replace it. */
@@ -83,6 +85,12 @@ class Failover {
       ),
       ...(facts.isLeaving === true ? learners : []).map((from, index) =>
         put(METADATA_KEYS.move(index + 1), { ...MOVE, id: index + 1, from }),
+      ),
+      ...(facts.joinsAt === undefined ? [] : learners).map((to, index) =>
+        put(METADATA_KEYS.move(index + 1), {
+          ...{ ...MOVE, id: index + 1, from: null, to, phase: 'copying' },
+          ...{ leavesAt: undefined, joinsAt: facts.joinsAt },
+        }),
       ),
     ];
     const modRevision = asRevision(1);
@@ -254,6 +262,7 @@ describe('a promotion', () => {
   const asGood: ReadonlyArray<readonly [string, LearnerFacts]> = [
     ['leaves the shard', { isLeaving: true }],
     ['has all, and might have joined', { lagBytes: 0 }],
+    ['has said so since it joined', { lagBytes: 0, joinsAt: 5 }],
   ];
 
   test.each(asGood)('takes a learner that %s where it is furthest', (_words, facts) => {
@@ -278,7 +287,7 @@ describe('a promotion', () => {
   });
 
   test('takes no learner that may have a copy of long ago', () => {
-    for (const facts of [{}, { lagBytes: 1_000_000 }]) {
+    for (const facts of [{}, { lagBytes: 1_000_000 }, { lagBytes: 0, joinsAt: 6 }]) {
       const failover = new Failover({ learners: replicas, facts });
       failover.step();
       for (const node of replicas) failover.report(node, [{ epoch: 3, offset: 9 }]);

@@ -24,6 +24,7 @@ import {
   type ShardId,
   type ShardReport,
 } from '../../../cluster/index.ts';
+import { reportOf } from '../copy-reports.ts';
 import type { ClusterState } from '../cluster-state.ts';
 import {
   type ControllerLoop,
@@ -232,7 +233,7 @@ export class PromotionLoop implements ControllerLoop {
   /** What the old primary may have acknowledged beyond what the new one has. */
   #receipt(view: LoopView, { shard, to, offset }: Promotion, epoch: Epoch, atMs: number): Receipt {
     const { primary } = shard;
-    const report = primary === null ? undefined : reportOf(view, primary, shard);
+    const report = primary === null ? undefined : lastWordsOf(view, primary, shard);
     const offsetOld = Math.max(report?.offset ?? offset, offset);
     const bytesAtRisk = offsetOld - offset;
     const heardAgoMs = primary === null ? undefined : view.lives.heardAgoMs(primary);
@@ -327,10 +328,13 @@ function emptiestNode({ state, lives }: LoopView, shard: Shard): NodeId | undefi
 }
 
 /** The old primary's last word on the shard, of its present epoch. */
-function reportOf(view: LoopView, primary: NodeId, shard: Shard): ShardReport | undefined {
-  return view.lives
-    .heartbeatOf(primary)
-    ?.shards.find((report) => report.shard === shard.id && report.epoch === shard.epoch);
+function lastWordsOf(
+  { lives }: LoopView,
+  primary: NodeId,
+  { id, epoch }: Shard,
+): ShardReport | undefined {
+  const report = reportOf(lives, primary, id);
+  return report?.epoch === epoch ? report : undefined;
 }
 
 /** Of `bytes` of the stream, by the size of those that the primary wrote. */
