@@ -341,11 +341,17 @@ export class Replication {
     for (const source of this.#sources) source.drop(held.id);
   }
 
-  /** What waits for replicas waits in vain: unless the shard was handed over with all of it. */
+  /**
+   * What waits for replicas waits in vain: unless the shard was handed over with all of it. Told once
+   * the map that made it so is in force everywhere: whoever waits goes on with its next command.
+   */
   #endWaits(held: HeldShard, isAcked: boolean): void {
-    const waiters = this.#waiters.get(held) ?? [];
+    const waiters = this.#waiters.get(held);
+    if (waiters === undefined) return;
     this.#waiters.delete(held);
-    for (const { done } of waiters) done(isAcked);
+    this.#options.runtime.timers.defer(() => {
+      for (const { done } of waiters) done(isAcked);
+    });
   }
 
   /** Of nodes that the map no longer names for a shard nothing is waited for. */
