@@ -398,19 +398,25 @@ export class Ledger {
           isOther(holder) &&
           (this.#ends.get(bootKey(holder.process, holder.life)) ?? Infinity) > atUs &&
           !this.#wasDown(holder.process, ackedAtUs, atUs) &&
-          !this.#wasReplaced(holder, position, ackedAtUs, atUs),
+          !this.#wasReplaced(holder, position, write.calledAtUs, atUs),
       );
       return kept && `${kept.process.name} had it when it was acknowledged, and has lived since`;
     }
     return this.#beyondBound(write, position);
   }
 
-  /** Whether it was taken out of the shard, when a majority of those that were left had the write. */
+  /**
+   * Whether it was taken out of the shard, when a majority of those that were left had the write. It
+   * may go on following for a moment, and it may be over before the client hears of its write.
+   */
   #wasReplaced({ process }: Boot, position: WritePosition, fromUs: number, toUs: number): boolean {
     const id = this.#idOf(process);
-    const commit = this.#members
-      .get(position.shard)
-      ?.find(({ holders, atUs }) => atUs > fromUs && atUs < toUs && !holders.includes(id));
+    const commits = this.#members.get(position.shard) ?? [];
+    const before = commits.findLast(({ atUs }) => atUs <= fromUs);
+    if (before?.holders.includes(id) === false) return true;
+    const commit = commits.find(
+      ({ holders, atUs }) => atUs > fromUs && atUs < toUs && !holders.includes(id),
+    );
     if (commit === undefined) return false;
     const having = commit.copies.filter((copy) => holds(copy, position)).length;
     return having > commit.members.length / 2;
