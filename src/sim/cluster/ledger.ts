@@ -25,6 +25,8 @@ export interface WritePosition {
   readonly shard: ShardId;
   readonly epoch: Epoch;
   readonly offset: number;
+  /** It is there by then, or sooner: the stream was not seen, since it was not kept so long. */
+  readonly isAtLatest?: boolean;
 }
 
 /** A write of a client, with what became of it. */
@@ -100,7 +102,7 @@ export class Ledger {
   readonly #effects = new Map<string, Effect[]>();
   /** By shard and epoch: all, in their order. */
   readonly #streams = new Map<string, Effect[]>();
-  /** By shard: growth of streams that were not kept, since nobody followed. */
+  /** By shard: growth of streams that was not seen, since nobody followed, or it went in one step. */
   readonly #unseen = new Map<ShardId, Effect[]>();
   readonly #leads = new Map<ShardId, Lead[]>();
   readonly #commits = new Map<ShardId, ShardCommit[]>();
@@ -233,9 +235,10 @@ export class Ledger {
         this.#note({ shard, epoch, offset, atUs, ...effectAt(this.#reader, readBytes) });
       }
     }
-    // Nobody follows, so the stream was not kept.
+    // Nobody follows, or others' effects have taken its place in the backlog since.
     if (offset < backlog.end) {
-      const unseen = { shard, epoch, offset: backlog.end, atUs, value: undefined };
+      const common = { shard, epoch, atUs, value: undefined };
+      const unseen = { ...common, offset: backlog.end, isAtLatest: true };
       listOf(this.#unseen, shard).push(unseen);
       listOf(this.#streams, streamKey(shard, epoch)).push(unseen);
     }
@@ -310,7 +313,7 @@ export class Ledger {
     const { position, promised } = write;
     if (position === undefined) return;
     write.holders = this.#copiesOf(shard).filter((copy) => holds(copy, position));
-    if (promised !== 'quorum') return;
+    if (promised !== 'quorum' || position.isAtLatest === true) return;
     // Those that have it now, be it by the stream of a later epoch, and those that have had it.
     const having = new Set(write.holders.map(({ process }) => process));
     for (const [process, offset] of this.#reached.get(streamKey(shard, position.epoch)) ?? []) {
