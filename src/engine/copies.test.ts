@@ -29,9 +29,9 @@ class TwoHalves {
     const name = Buffer.from(key);
     this.engine.isApplying = !this.ownsOdd && Number(key.at(-1)) % 2 === 1;
     const value = new Uint8Array(bytes);
-    const isStored = this.engine.set(this.domain, name, 0, name.length, value, 0, bytes, 0);
+    const ref = this.engine.set(this.domain, name, 0, name.length, value, 0, bytes, 0);
     this.engine.isApplying = false;
-    return isStored;
+    return ref !== 0;
   }
 
   ref(key: string): number {

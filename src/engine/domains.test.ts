@@ -25,7 +25,7 @@ function newEngine(memoryBytes = 8 * MIB): Engine {
 
 function set(engine: Engine, domain: Domain, number: number, length: number): boolean {
   const key = Buffer.from(`key:${number}`);
-  return engine.set(domain, key, 0, key.length, Buffer.alloc(length, 'v'), 0, length, 0);
+  return engine.set(domain, key, 0, key.length, Buffer.alloc(length, 'v'), 0, length, 0) !== 0;
 }
 
 function has(engine: Engine, domain: Domain, number: number): boolean {

@@ -220,7 +220,7 @@ export class Engine {
    * Stores a value. `valueBytes` must not be the engine's own memory.
    *
    * @param deadlineMs since 1970; 0: never
-   * @returns false where there is no room for it
+   * @returns the record, or 0 where there is no room for it
    */
   set(
     domain: Domain,
@@ -231,15 +231,15 @@ export class Engine {
     valueStart: number,
     valueLength: number,
     deadlineMs: number,
-  ): boolean {
+  ): number {
     const hash = this.foreseen.hashOf(keyBytes, keyStart, keyLength);
     const ref = this.#place(domain, hash, keyBytes, keyStart, keyLength, valueLength);
-    if (ref === 0) return false;
+    if (ref === 0) return 0;
     const arena = this.arena;
     copyBytes(valueBytes, valueStart, arena.octets(ref), arena.valueStart(ref), valueLength);
     this.setDeadline(domain, ref, deadlineMs);
     domain.ghost.wrote(hash, arena.recordBytes(ref), Math.floor(deadlineMs / 1000));
-    return true;
+    return ref;
   }
 
   /**

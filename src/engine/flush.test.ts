@@ -211,7 +211,7 @@ describe('flushing domains and changing policies in steps', () => {
     const value = Buffer.alloc(200, 'v');
     const set = (to: Domain, number: number): boolean => {
       const key = Buffer.from(`key:${number}`);
-      return engine.set(to, key, 0, key.length, value, 0, value.length, 0);
+      return engine.set(to, key, 0, key.length, value, 0, value.length, 0) !== 0;
     };
     set(other, 0);
     let count = 0;
@@ -252,7 +252,7 @@ describe('flushing domains and changing policies in steps', () => {
     const value = Buffer.alloc(100, 'v');
     const set = (number: number): boolean => {
       const key = Buffer.from(`key:${number}`);
-      return engine.set(domain, key, 0, key.length, value, 0, value.length, 0);
+      return engine.set(domain, key, 0, key.length, value, 0, value.length, 0) !== 0;
     };
     for (let number = 0; number < 30_000; number++) set(number);
     const { evicted } = domain;

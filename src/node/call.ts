@@ -106,7 +106,7 @@ export class Call {
     return this.engine.read(this.domain, this.bytes, start, length);
   }
 
-  /** Stores `source[start, end)` at the key in this argument; false where there is no room. */
+  /** Stores `source[start, end)` at the key in this argument, and says so; false: there is no room. */
   store(
     index: number,
     source: Uint8Array,
@@ -114,7 +114,7 @@ export class Call {
     end: number,
     deadlineMs: number,
   ): boolean {
-    return this.engine.set(
+    const ref = this.engine.set(
       this.domain,
       this.bytes,
       this.starts[index],
@@ -124,6 +124,9 @@ export class Call {
       end - start,
       deadlineMs,
     );
+    if (ref === 0) return false;
+    this.changed(index, ref);
+    return true;
   }
 
   /**
@@ -202,17 +205,18 @@ export class Call {
   /** Removes the record of the key in this argument. */
   remove(index: number, ref: number): void {
     this.engine.remove(this.domain, ref);
-    this.changed(index);
+    this.changed(index, 0);
   }
 
-  /** The key in this argument has a new value, a new deadline, or is gone. */
-  changed(index: number): void {
+  /** The key in this argument has a new value or deadline, by this record; or is gone: 0. */
+  changed(index: number, ref: number): void {
     this.node.keyChanged(
       this.domain,
       this.bytes,
       this.starts[index],
       this.ends[index],
       this.slot,
+      ref,
       this.session,
     );
   }

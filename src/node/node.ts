@@ -381,6 +381,7 @@ export class CacheNode {
    * The key in `bytes[start, end)` has a new value or deadline, or is gone, by a command.
    *
    * @param slot the key's; looked at in a cluster only
+   * @param ref the key's record; 0: it is gone
    */
   keyChanged(
     domain: Domain,
@@ -388,10 +389,13 @@ export class CacheNode {
     start: number,
     end: number,
     slot: number,
+    ref: number,
     writer: Session | undefined,
   ): void {
     this.changes++;
-    if (this.cluster !== undefined) this.cluster.changed(domain, bytes, start, end, slot, writer);
+    if (this.cluster !== undefined) {
+      this.cluster.changed(domain, bytes, start, end, slot, ref, writer);
+    }
     if (this.tracking.isUsed) this.tracking.invalidate(domain, bytes, start, end, writer);
   }
 

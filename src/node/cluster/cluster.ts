@@ -291,16 +291,17 @@ export class Cluster implements MetaLinkHandler {
     return items;
   }
 
-  /** A command of `writer` has changed a key. */
+  /** A command of `writer` has changed a key, or removed it: then `ref` is 0. */
   changed(
     domain: Domain,
     bytes: Uint8Array,
     start: number,
     end: number,
     slot: number,
+    ref: number,
     writer: Session | undefined,
   ): void {
-    const held = this.replication.changed(domain, bytes, start, end, slot);
+    const held = this.replication.changed(domain, bytes, start, end, slot, ref);
     if (held !== undefined) writer?.noteWrite(held);
   }
 

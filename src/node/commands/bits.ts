@@ -47,7 +47,7 @@ function setbit(call: Call): void {
   const mask = 0x80 >>> (offset % 8);
   if (call.is(3, '1')) octets[at] |= mask;
   else octets[at] &= ~mask;
-  call.changed(1);
+  call.changed(1, ref);
   writeInteger(call.out, before);
 }
 

@@ -79,7 +79,6 @@ function storeDigits(call: Call, ref: number, start: number): boolean {
     call.fail(ERRORS.noRoom);
     return false;
   }
-  call.changed(1);
   return true;
 }
 
@@ -108,7 +107,6 @@ function incrbyfloat(call: Call): void {
     call.fail(ERRORS.noRoom);
     return;
   }
-  call.changed(1);
   writeBulk(call.out, text);
 }
 

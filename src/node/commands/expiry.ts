@@ -27,7 +27,7 @@ function expire(call: Call, unit: DeadlineUnit): void {
     call.remove(1, ref);
   } else {
     call.engine.setDeadline(call.domain, ref, deadlineMs);
-    call.changed(1);
+    call.changed(1, ref);
   }
   writeEncoded(call.out, REPLIES.one);
 }
@@ -71,7 +71,7 @@ function persist(call: Call): void {
     return;
   }
   call.engine.setDeadline(call.domain, ref, 0);
-  call.changed(1);
+  call.changed(1, ref);
   writeEncoded(call.out, REPLIES.one);
 }
 

@@ -81,7 +81,6 @@ function duplicate(call: Call, ref: number): boolean {
     call.fail(ERRORS.noRoom);
     return false;
   }
-  call.changed(2);
   return true;
 }
 
@@ -224,7 +223,7 @@ class ServedKeysRemoval implements LongCommand {
     if (duty !== DUTY.primary) return;
     const key = octets.slice(start, end);
     engine.remove(domain, ref);
-    node.keyChanged(domain, key, 0, key.length, slot, undefined);
+    node.keyChanged(domain, key, 0, key.length, slot, 0, undefined);
   }
 }
 

@@ -45,7 +45,6 @@ function storePairs(call: Call): boolean {
   if (!call.hasRoomFor(bytes)) return false;
   for (let i = 1; i < call.count; i += 2) {
     if (!call.storeArgument(i, i + 1, 0)) return false;
-    call.changed(i);
   }
   return true;
 }

@@ -45,7 +45,7 @@ function writePart(call: Call, source: number, offset: number, length: number): 
   const target = arena.valueStart(ref) + offset;
   const start = call.starts[source];
   copyBytes(call.bytes, start, arena.octets(ref), target, call.ends[source] - start);
-  call.changed(1);
+  call.changed(1, ref);
 }
 
 function getrange(call: Call): void {

@@ -25,10 +25,7 @@ function get(call: Call): void {
 
 function set(call: Call): void {
   if (call.count === 3) {
-    if (call.storeArgument(1, 2, 0)) {
-      call.changed(1);
-      call.ok();
-    }
+    if (call.storeArgument(1, 2, 0)) call.ok();
     return;
   }
   const options = parseValueOptions(call, 3, 'set');
@@ -50,7 +47,6 @@ function setWith(call: Call, options: ValueOptions, deadlineMs: number): void {
   const deadline = keepsTtl ? call.engine.arena.deadline(old) : deadlineMs;
   // An error takes the place of the old value as the reply.
   if (!call.storeArgument(1, 2, deadline, replyStart)) return;
-  call.changed(1);
   if (!options.repliesOld) call.ok();
 }
 
@@ -58,7 +54,6 @@ function setnx(call: Call): void {
   if (call.find(1) !== 0) {
     writeEncoded(call.out, REPLIES.zero);
   } else if (call.storeArgument(1, 2, 0)) {
-    call.changed(1);
     writeEncoded(call.out, REPLIES.one);
   }
 }
@@ -66,14 +61,13 @@ function setnx(call: Call): void {
 function setWithDeadline(call: Call, unit: DeadlineUnit): void {
   const deadlineMs = deadlineFrom(call, 2, unit);
   if (Number.isNaN(deadlineMs) || !call.storeArgument(1, 3, deadlineMs)) return;
-  call.changed(1);
   call.ok();
 }
 
 function getset(call: Call): void {
   const replyStart = call.out.length;
   replyValueOrNull(call, call.readToWrite(1));
-  if (call.storeArgument(1, 2, 0, replyStart)) call.changed(1);
+  call.storeArgument(1, 2, 0, replyStart);
 }
 
 function getdel(call: Call): void {
@@ -98,7 +92,7 @@ function getex(call: Call): void {
     call.remove(1, ref);
   } else if (deadlineMs !== call.engine.arena.deadline(ref)) {
     call.engine.setDeadline(call.domain, ref, deadlineMs);
-    call.changed(1);
+    call.changed(1, ref);
   }
 }
 

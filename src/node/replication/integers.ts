@@ -15,8 +15,10 @@ export function uint32(bytes: Uint8Array, at: number): number {
 
 /** Eight bytes, of which a number holds 53 bits exactly. */
 export function putUint64(bytes: Uint8Array, at: number, value: number): void {
-  putUint32(bytes, at, Math.floor(value / HIGH));
-  putUint32(bytes, at + 4, value % HIGH);
+  // The remainder of a division of floats is a call; this is not.
+  const high = Math.floor(value / HIGH);
+  putUint32(bytes, at, high);
+  putUint32(bytes, at + 4, value - high * HIGH);
 }
 
 export function uint64(bytes: Uint8Array, at: number): number {

@@ -371,6 +371,7 @@ export class Replication {
    * The key in `bytes[start, end)`, of this slot, has a new value or deadline, or is gone, by a
    * command. Writes down what it is now.
    *
+   * @param ref its record; 0: it is gone
    * @returns the shard, whose stream now ends after this change
    */
   changed(
@@ -379,12 +380,11 @@ export class Replication {
     start: number,
     end: number,
     slot: number,
+    ref: number,
   ): HeldShard | undefined {
     const held = this.#bySlot[slot];
     if (held?.role !== 'primary') return undefined;
     held.writes++;
-    const { engine } = this.#options.spaces;
-    const ref = engine.find(domain, bytes, start, end - start);
     if (ref === 0) this.#streamRemoval(held, domain, bytes, start, end - start);
     else this.#streamRecord(held, domain, ref);
     return held;
@@ -587,7 +587,7 @@ export class Replication {
         valueStart,
         valueLength,
         deadlineMs,
-      );
+      ) !== 0;
     if (!isStored) {
       const ref = engine.find(domain, effects, keyStart, keyLength);
       if (ref !== 0) engine.remove(domain, ref);

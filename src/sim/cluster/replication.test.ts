@@ -184,15 +184,17 @@ class TestWorld {
     this.simulation.step(process, 'write', () => {
       engine.nowMs = Math.floor(process.clock.wallUs() / 1000);
       const bytes = Buffer.from(value);
+      const slot = slotOfKey(key, 0, key.length);
       if (value === '') {
-        const ref = engine.find(domain, key, 0, key.length);
-        if (ref === 0) return;
-        engine.remove(domain, ref);
+        const old = engine.find(domain, key, 0, key.length);
+        if (old === 0) return;
+        engine.remove(domain, old);
+        replication.changed(domain, key, 0, key.length, slot, 0);
       } else {
         const deadlineMs = ttlMs === 0 ? 0 : engine.nowMs + ttlMs;
-        engine.set(domain, key, 0, key.length, bytes, 0, bytes.length, deadlineMs);
+        const ref = engine.set(domain, key, 0, key.length, bytes, 0, bytes.length, deadlineMs);
+        replication.changed(domain, key, 0, key.length, slot, ref);
       }
-      replication.changed(domain, key, 0, key.length, slotOfKey(key, 0, key.length));
     });
   }
 
