@@ -1,4 +1,4 @@
-import { CacheNode, type NodeOptions, type ProcessFacts } from '../../node/index.ts';
+import { CacheNode, Rehearsal, type NodeOptions, type ProcessFacts } from '../../node/index.ts';
 import type { Address, Network, Runtime } from '../../runtime/index.ts';
 import { createRuntime, type LogOptions } from '../../runtime/node/index.ts';
 import { listenError } from './listen-error.ts';
@@ -32,7 +32,14 @@ export async function runNode(
       else reject(listenError(options.listen, error));
     });
   });
-  return { node, stop: () => stop(node, runtime) };
+  const rehearsal = options.cluster === undefined ? undefined : new Rehearsal(runtime);
+  return {
+    node,
+    stop: async () => {
+      rehearsal?.stop();
+      await stop(node, runtime);
+    },
+  };
 }
 
 /**
