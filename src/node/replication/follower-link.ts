@@ -53,6 +53,8 @@ export const FOLLOWER_RULES: FollowerRules = Object.freeze({
   takesEpoch: (held: HeldShard, epoch: number) => epoch === held.epoch && epoch >= held.epochMin,
 });
 
+const NOTHING = new Uint8Array(0);
+
 interface Copying {
   copy: number;
   state: 'clearing' | 'copying' | 'finishing';
@@ -65,7 +67,9 @@ const RETRY_MS_MAX = 1000;
 const CONNECT_MS_MAX = 1000;
 const SILENT_US_MAX = 2_000_000;
 const WATCH_MS = 250;
-const ACK_GATHER_MS = 5;
+const ACK_GATHER_MS = 10;
+/** Then it says something, so that its source does not take it for gone. */
+const SILENCE_US_MAX = 1_000_000;
 
 export class FollowerLink {
   readonly node: NodeId;
@@ -89,6 +93,7 @@ export class FollowerLink {
   #willAckNow = false;
   #failures = 0;
   #heardAtUs = 0;
+  #saidAtUs = 0;
   #sinceMs = 0;
   #watch: Timer | undefined;
   #isClosed = false;
@@ -326,6 +331,7 @@ export class FollowerLink {
     const effects = frame.bytes(2);
     if (!rows.begin(frame.bytes(1))) return 'DATA without its table';
     this.#host.begin();
+    const nowUs = this.#host.runtime.clock.monotonicUs();
     let end = 0;
     while (rows.next()) {
       const { shard, epoch, offset } = rows;
@@ -339,6 +345,7 @@ export class FollowerLink {
       if (!this.#host.apply(held, effects, start, end)) return 'effects that make no sense';
       held.backlog.appendFrom(effects, start, end);
       this.#finishCopy(held);
+      if (rows.isLast) this.#hasAll(held, nowUs);
       this.#ackSoon(held);
     }
     return undefined;
@@ -349,11 +356,22 @@ export class FollowerLink {
     for (let index = 1; index + 4 < frame.count; index += 5) {
       const held = this.#find(frame, index);
       if (held === undefined || !this.#takes(held, frame.number(index + 1))) continue;
-      held.lagBytes = Math.max(0, frame.number(index + 2) - held.backlog.end);
+      const end = frame.number(index + 2);
       held.copyTotalBytes = frame.number(index + 4);
-      if (held.isWhole && held.lagBytes === 0) held.freshAtUs = nowUs;
+      if (end <= held.backlog.end) this.#hasAll(held, nowUs);
+      else held.lagBytes = end - held.backlog.end;
+    }
+    if (nowUs - this.#saidAtUs > SILENCE_US_MAX) {
+      writeFrame(this.#out, ['ACK', NOTHING]);
+      this.#send();
     }
     return undefined;
+  }
+
+  /** Of the stream, as it was a moment ago. */
+  #hasAll(held: HeldShard, nowUs: number): void {
+    held.lagBytes = 0;
+    if (held.isWhole) held.freshAtUs = nowUs;
   }
 
   /** Once for all that arrives within a few milliseconds: an ACK costs as much as several effects. */
@@ -409,7 +427,9 @@ export class FollowerLink {
   }
 
   #send(): void {
-    if (this.#out.length > 0 && this.#connection !== undefined) this.#connection.send(this.#out);
+    if (this.#out.length === 0 || this.#connection === undefined) return;
+    this.#saidAtUs = this.#host.runtime.clock.monotonicUs();
+    this.#connection.send(this.#out);
   }
 }
 

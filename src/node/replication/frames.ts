@@ -8,7 +8,8 @@
  *     HELLO version cluster node token       who it is
  *     FOLLOW shard epoch at-epoch at-offset  wants the stream of the shard's primary of `epoch`
  *     CLEARED shard copy                     is empty now, and takes the copy
- *     ACK table                              how far it has applied which stream; see `rows.ts`
+ *     ACK table                              how far it has applied which stream; see `rows.ts`.
+ *                                            Empty where it would have been silent for too long
  *     STEPPED step                           has applied all of a copy up to this step
  *     UNFOLLOW shard
  *
@@ -22,7 +23,8 @@
  *     COPIED shard copy offset                    whole once all before `offset` is applied
  *     DATA table effects                          of the streams; see `rows.ts`
  *     ASK                                         wants an ACK at once
- *     TICK (shard epoch offset copied total)…     the stream's end now, after all sent before
+ *     TICK (shard epoch offset copied total)…     the stream's end now, after all sent before, of
+ *                                                 streams of which no DATA has told it just before
  *     REFUSED shard words
  *
  * Anything that does not check ends the connection.
@@ -42,7 +44,7 @@ import { asShardId, SLOT_COUNT, type ShardId } from '../../cluster/index.ts';
 import type { OutputBuffer } from '../../runtime/index.ts';
 import { parseSmallInteger } from '../numbers.ts';
 
-export const REPLICATION_VERSION = 3;
+export const REPLICATION_VERSION = 4;
 
 /** Memory follows what has arrived, not what was declared. */
 export const FRAME_BYTES_MAX = ARGUMENT_BYTES_CEILING;

@@ -81,6 +81,29 @@ describe('the stream', () => {
   });
 });
 
+describe('a link', () => {
+  test('tells where streams end, but not those of which it has just sent the end', () => {
+    const world = new NodeWorld({ shards: 2, isReplicated: true });
+    world.follow([0, 1], FIRST_EPOCH);
+    const [key] = keysOf(0, 1);
+    const shardsTold = (): string[] => {
+      const ticks = world.told('TICK');
+      world.heard.length = 0;
+      return [...new Set(ticks.flatMap((tick) => tick.filter((_, at) => at % 5 === 1)))].sort();
+    };
+    world.run(300);
+    expect(shardsTold()).toEqual(['0', '1']);
+    for (let turn = 0; turn < 60; turn++) {
+      world.ask('SET', key, 'value');
+      world.run(5);
+    }
+    expect(world.told('DATA', 0).length).toBeGreaterThan(30);
+    expect(shardsTold()).toEqual(['1']);
+    world.run(300);
+    expect(shardsTold()).toEqual(['0', '1']);
+  });
+});
+
 describe('copies', () => {
   test('wait for others that room is made for, and go together', () => {
     const world = worldToCopy();

@@ -28,6 +28,7 @@ import {
 import type { Backlog } from './backlog.ts';
 import { setBytes, writeSet } from './effects.ts';
 import { FrameReader, REPLICATION_VERSION, writeFrame, type Frame } from './frames.ts';
+import { CopyCredit } from './copy-credit.ts';
 import type { HeldShard } from './held-shard.ts';
 import { Rests } from './rests.ts';
 import { ROW_BYTES, RowReader, writeRow } from './rows.ts';
@@ -84,9 +85,9 @@ interface Following {
   copy: number;
   /** The walk under way has to see this shard; `waiting`: the next one. */
   walk: 'none' | 'waiting' | 'walking';
-  /** Bytes of a copy that may be sent now, under a throttle; and when that was reckoned. */
-  copyCredit: number;
-  creditAtUs: number;
+  readonly credit: CopyCredit;
+  /** When the follower was last told where the stream ends. */
+  toldAtUs: number;
 }
 
 /** Sent ahead of what the network has taken. */
@@ -261,8 +262,8 @@ export class SourceLink {
       cursor: atOffset,
       copy: 0,
       walk: 'none',
-      copyCredit: 0,
-      creditAtUs: this.#host.runtime.clock.monotonicUs(),
+      credit: new CopyCredit(this.#host.runtime.clock.monotonicUs()),
+      toldAtUs: -Infinity,
     };
     this.#following.set(held.id, following);
     follower.isCaughtUp = this.#host.rules.mayResume(held, atEpoch, atOffset);
@@ -391,9 +392,11 @@ export class SourceLink {
     while (this.#out.length < QUEUED_BYTES_MAX && held.backlog.read(following.cursor)) {
       const { readBytes, readStart, readEnd } = held.backlog;
       const length = readEnd - readStart;
-      writeRow(this.#table, held.id, epoch, following.cursor, length);
+      const isLast = following.cursor + length === held.backlog.end;
+      writeRow(this.#table, held.id, epoch, following.cursor, length, isLast);
       this.#effects.append(readBytes, readStart, readEnd);
       following.cursor += length;
+      if (isLast) following.toldAtUs = this.#host.runtime.clock.monotonicUs();
       if (this.#effects.length >= ITEMS_BYTES) this.#writeCollected();
     }
   }
@@ -412,7 +415,7 @@ export class SourceLink {
       return !this.#isClearing() && followings.some((of) => this.#mayBegin(of));
     }
     const walking = followings.filter(({ walk }) => walk === 'walking');
-    return walking.every((of) => this.#isPaused(of) || this.#creditOf(of) > 0);
+    return walking.every((of) => this.#isPaused(of) || this.#hasCredit(of));
   }
 
   #isCopying(): boolean {
@@ -428,22 +431,16 @@ export class SourceLink {
   }
 
   #mayBegin(following: Following): boolean {
-    return following.walk === 'waiting' && this.#creditOf(following) > 0;
+    return following.walk === 'waiting' && this.#hasCredit(following);
   }
 
   #isPaused({ held }: Following): boolean {
     return this.#host.throttleOf(held.id) === 0;
   }
 
-  /** Bytes of the copy that may be sent now. */
-  #creditOf(following: Following): number {
-    const limit = this.#host.throttleOf(following.held.id);
-    if (limit === undefined) return Infinity;
-    const nowUs = this.#host.runtime.clock.monotonicUs();
-    const earned = ((nowUs - following.creditAtUs) * limit) / 1_000_000;
-    following.copyCredit = Math.min(following.copyCredit + earned, limit / 10);
-    following.creditAtUs = nowUs;
-    return following.copyCredit;
+  #hasCredit({ held, credit }: Following): boolean {
+    const { throttleOf, runtime } = this.#host;
+    return credit.left(throttleOf(held.id), runtime.clock.monotonicUs()) > 0;
   }
 
   /**
@@ -474,7 +471,7 @@ export class SourceLink {
       following.walk = 'waiting';
     }
     const walking = followings.filter(({ walk }) => walk === 'walking');
-    if (walking.some((following) => this.#creditOf(following) <= 0)) return;
+    if (!walking.every((following) => this.#hasCredit(following))) return;
     const { clock } = this.#host.runtime;
     const beganAtUs = clock.monotonicUs();
     const isDone = walking.length === 0 || this.#walk.step(this.#host.walkBuckets);
@@ -557,7 +554,7 @@ export class SourceLink {
     if (items === undefined || items.length === 0) return;
     writeFrame(this.#out, ['ITEMS', held.id, copy, items.view()]);
     if (this.node !== undefined) held.follower(this.node).copiedBytes += items.length;
-    following.copyCredit -= items.length;
+    following.credit.spend(items.length);
     items.clear();
   }
 
@@ -578,12 +575,18 @@ export class SourceLink {
 
   #writeTick(): void {
     const args: [string, ...number[]] = ['TICK'];
-    for (const { held, epoch, state, copy, walk } of this.#following.values()) {
+    const toldBeforeUs = this.#host.runtime.clock.monotonicUs() - TICK_MS * 1000;
+    let isToldOfSome = false;
+    for (const { held, epoch, state, copy, walk, toldAtUs } of this.#following.values()) {
       if (state !== 'streaming' || this.node === undefined) continue;
+      if (walk === 'none' && toldAtUs > toldBeforeUs) {
+        isToldOfSome = true;
+        continue;
+      }
       const total = walk === 'none' || copy === 0 ? 0 : this.#host.bytesOf(held.id);
       args.push(held.id, epoch, held.backlog.end, held.follower(this.node).copiedBytes, total);
     }
-    writeFrame(this.#out, args);
+    if (args.length > 1 || !isToldOfSome) writeFrame(this.#out, args);
   }
 
   #send(): void {

@@ -431,6 +431,28 @@ describe('copies of a shard', () => {
   });
 });
 
+test('links last while nothing is written, be a copy paused or not', () => {
+  const world = new TestWorld(1, {});
+  world.write('key:1', 'value', 0);
+  // Nothing but this copy goes from its primary to that node.
+  const { id, primary } = world.shardOf(Buffer.from('key:1'));
+  world.node(primary)?.replication?.setThrottle(id, 0);
+  world.change(world.map.shards[id], { learners: [idOf('d')] });
+  world.run(2000);
+  const began = (): string =>
+    JSON.stringify(
+      world.nodes.map(({ replication }) =>
+        (replication?.links() ?? []).map(({ node, direction, sinceMs }) => {
+          return [node, direction, sinceMs];
+        }),
+      ),
+    );
+  const before = began();
+  expect(before).toContain('"from"');
+  world.run(30_000);
+  expect(began()).toBe(before);
+});
+
 test('a replica acknowledges within milliseconds, and at once where somebody waits for it', () => {
   const world = new TestWorld(1, {});
   const { id, primary } = world.shardOf(Buffer.from('key:1'));
@@ -441,7 +463,7 @@ test('a replica acknowledges within milliseconds, and at once where somebody wai
   world.write('key:1', 'first', 0);
   world.run(3);
   expect(isAcked()).toBe(false);
-  world.run(7);
+  world.run(12);
   expect(isAcked()).toBe(true);
   world.write('key:1', 'second', 0);
   let isTold = false;
