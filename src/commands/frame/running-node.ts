@@ -32,7 +32,11 @@ export async function runNode(
       else reject(listenError(options.listen, error));
     });
   });
-  const rehearsal = options.cluster === undefined ? undefined : new Rehearsal(runtime);
+  // Let go at its end: its nodes have memory of their own.
+  let rehearsal: Rehearsal | undefined;
+  if (options.cluster !== undefined) {
+    rehearsal = new Rehearsal(runtime, () => (rehearsal = undefined));
+  }
   return {
     node,
     stop: async () => {

@@ -37,7 +37,7 @@ const NAMES = ['rehearsal-1', 'rehearsal-2'] as const;
 const SHARDS = 16;
 /** The first of them change hands. */
 const MOVING: readonly ShardId[] = Array.from({ length: SHARDS / 2 }, (_, id) => asShardId(id));
-const MEMORY_BYTES = 16 * 1024 * 1024;
+const MEMORY_BYTES = 8 * 1024 * 1024;
 const BACKLOG_BYTES = 2 * 1024 * 1024;
 const KEYS = 4096;
 const VALUES = [100, 1000].map((length) => new Uint8Array(length));
