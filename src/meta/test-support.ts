@@ -19,19 +19,14 @@ import {
 } from '../cluster/index.ts';
 import { RpcClient, type RpcOutcome } from '../rpc/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import { type NetworkSettings, type SimProcess, Simulation } from '../sim/index.ts';
+import { CALM_NETWORK, type NetworkSettings, type SimProcess, Simulation } from '../sim/index.ts';
 import { put } from './controller/map-commit.ts';
 import { type MetaPeer, type MetaPeerOptions, openMetaPeer } from './index.ts';
 import type { CommitOutcome, Transaction } from './store/index.ts';
 
 const CALM: NetworkSettings = {
+  ...CALM_NETWORK,
   latency: { shape: 'uniform', minUs: 200, spreadUs: 100 },
-  loss: [0, 1],
-  reset: [0, 1],
-  split: [0, 1],
-  bitFlip: [0, 1],
-  replay: [0, 1],
-  giveUpUs: 5_000_000,
 };
 
 const PORT = 7500;

@@ -5,7 +5,7 @@
 import { asShardId, type Ack, type ShardMap } from '../cluster/index.ts';
 import { encodeRequest } from '../resp/index.ts';
 import { OutputBuffer, type Connection, type Runtime } from '../runtime/index.ts';
-import { Simulation } from '../sim/index.ts';
+import { CALM_NETWORK, Simulation } from '../sim/index.ts';
 import type { LeaseRules } from './cluster/lease.ts';
 import {
   factsOf,
@@ -72,15 +72,7 @@ function piecesOf(frame: Frame): Heard[] {
 export class NodeWorld {
   readonly simulation = new Simulation({
     seed: 1,
-    network: {
-      latency: { shape: 'uniform', minUs: 100, spreadUs: 0 },
-      loss: [0, 1],
-      reset: [0, 1],
-      split: [0, 1],
-      bitFlip: [0, 1],
-      replay: [0, 1],
-      giveUpUs: 5_000_000,
-    },
+    network: CALM_NETWORK,
   });
   readonly replies: string[] = [];
   readonly heard: Heard[] = [];

@@ -4,20 +4,12 @@ import { describe, expect, test } from 'vitest';
 import { OutputBuffer } from '../runtime/index.ts';
 import type { Address, Connection, Runtime } from '../runtime/index.ts';
 import { createRuntime } from '../runtime/node/index.ts';
-import { type NetworkSettings, type SimProcess, Simulation } from '../sim/index.ts';
+import { CALM_NETWORK, type NetworkSettings, type SimProcess, Simulation } from '../sim/index.ts';
 import { entry } from './test-support.ts';
 import { PeerTransport, TRANSPORT_LIMITS, type TransportOptions } from './transport.ts';
 import { asClusterId, asIndex, asPeerId, asTerm, type Message, type PeerId } from './types.ts';
 
-const CALM: NetworkSettings = {
-  latency: { shape: 'uniform', minUs: 100, spreadUs: 0 },
-  loss: [0, 1],
-  reset: [0, 1],
-  split: [0, 1],
-  bitFlip: [0, 1],
-  replay: [0, 1],
-  giveUpUs: 60_000_000,
-};
+const CALM: NetworkSettings = { ...CALM_NETWORK, giveUpUs: 60_000_000 };
 
 const START_MS = 10;
 const GREEN = asClusterId('green');

@@ -1,7 +1,7 @@
 /** What the tests of this folder share: servers and clients in a simulated world. */
 import { CachectlError } from '../cluster/index.ts';
 import type { Connection, Runtime } from '../runtime/index.ts';
-import { type NetworkSettings, type SimProcess, Simulation } from '../sim/index.ts';
+import { CALM_NETWORK, type NetworkSettings, type SimProcess, Simulation } from '../sim/index.ts';
 import {
   RpcClient,
   type RpcClientOptions,
@@ -11,16 +11,6 @@ import {
   type RpcServerOptions,
 } from './index.ts';
 
-const CALM: NetworkSettings = {
-  latency: { shape: 'uniform', minUs: 100, spreadUs: 0 },
-  loss: [0, 1],
-  reset: [0, 1],
-  split: [0, 1],
-  bitFlip: [0, 1],
-  replay: [0, 1],
-  giveUpUs: 5_000_000,
-};
-
 export const PORT = 7500;
 
 export class RpcWorld {
@@ -28,7 +18,7 @@ export class RpcWorld {
 
   constructor(settings: { seed?: number; network?: Partial<NetworkSettings> } = {}) {
     const { seed = 1, network = {} } = settings;
-    this.simulation = new Simulation({ seed, network: { ...CALM, ...network } });
+    this.simulation = new Simulation({ seed, network: { ...CALM_NETWORK, ...network } });
   }
 
   add(name: string, program: (runtime: Runtime) => void): SimProcess {

@@ -3,19 +3,9 @@ import type { CachectlError } from '../cluster/index.ts';
 import { CacheNode } from '../node/index.ts';
 import { REQUEST, RequestReader, type Reply } from '../resp/index.ts';
 import { type Connection, OutputBuffer, type Runtime } from '../runtime/index.ts';
-import { Simulation, type NetworkSettings, type SimProcess } from '../sim/index.ts';
+import { CALM_NETWORK, Simulation, type NetworkSettings, type SimProcess } from '../sim/index.ts';
 import { type CacheOptions, readOptions } from './options.ts';
 import { Router } from './router.ts';
-
-const CALM: NetworkSettings = {
-  latency: { shape: 'uniform', minUs: 100, spreadUs: 0 },
-  loss: [0, 1],
-  reset: [0, 1],
-  split: [0, 1],
-  bitFlip: [0, 1],
-  replay: [0, 1],
-  giveUpUs: 5_000_000,
-};
 
 export interface SimWorld {
   readonly simulation: Simulation;
@@ -35,7 +25,7 @@ export function createWorld(
   } = {},
 ): SimWorld {
   const { seed = 1, network = {}, program = serveCache } = settings;
-  const simulation = new Simulation({ seed, network: { ...CALM, ...network } });
+  const simulation = new Simulation({ seed, network: { ...CALM_NETWORK, ...network } });
   const add = (name: string, run: (runtime: Runtime) => void): SimProcess =>
     simulation.addProcess({
       name,

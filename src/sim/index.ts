@@ -21,7 +21,7 @@ export { chooseBy, type CrashMode } from './crash-states.ts';
 export { Simulation, OracleViolation } from './simulation.ts';
 export type { Observer, SimulationOptions, Transition } from './simulation.ts';
 export type { SimProcess, Program, ProcessSettings } from './process.ts';
-export type { NetworkSettings } from './network.ts';
+export { CALM_NETWORK, type NetworkSettings } from './network.ts';
 export { Divergence, type DrawLog, type TraceOptions } from './trace.ts';
 export { withBannedGlobals, SeamViolation } from './globals.ts';
 export { KERNEL_ORACLES, runScenario, type Failure, type RunResult } from './run.ts';

@@ -2,19 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { OutputBuffer } from '../runtime/index.ts';
 import type { Connection, Runtime } from '../runtime/index.ts';
-import type { NetworkSettings } from './network.ts';
+import { CALM_NETWORK, type NetworkSettings } from './network.ts';
 import type { SimProcess } from './process.ts';
 import { Simulation } from './simulation.ts';
-
-const CALM: NetworkSettings = {
-  latency: { shape: 'uniform', minUs: 100, spreadUs: 0 },
-  loss: [0, 1],
-  reset: [0, 1],
-  split: [0, 1],
-  bitFlip: [0, 1],
-  replay: [0, 1],
-  giveUpUs: 5_000_000,
-};
 
 /** What one side of a connection has seen. */
 class Side {
@@ -57,7 +47,7 @@ interface Pair {
 
 /** Two processes; b listens on port 7. */
 function makePair(settings: Partial<NetworkSettings> = {}, seed = 1, start = true): Pair {
-  const simulation = new Simulation({ seed, network: { ...CALM, ...settings } });
+  const simulation = new Simulation({ seed, network: { ...CALM_NETWORK, ...settings } });
   const runtimes = new Map<string, Runtime>();
   const accepted: Side[] = [];
   const errors: string[] = [];

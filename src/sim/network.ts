@@ -12,7 +12,7 @@ import { OutputBuffer, SystemError } from '../runtime/index.ts';
 import type { Address, ListenHandler, Network } from '../runtime/index.ts';
 import { Endpoint, joinEndpoints, type Pipe } from './connection.ts';
 import { Dial } from './dial.ts';
-import type { Ratio, Stream } from './keyed-random.ts';
+import { NEVER, type Ratio, type Stream } from './keyed-random.ts';
 import { latencyUs, type Latency } from './latency.ts';
 import type { SimProcess } from './process.ts';
 import type { Simulation } from './simulation.ts';
@@ -32,6 +32,17 @@ export interface NetworkSettings {
   /** How long bytes wait at a cut before the sender gives up. */
   readonly giveUpUs: number;
 }
+
+/** One that does nothing but take a tenth of a millisecond. */
+export const CALM_NETWORK = Object.freeze<NetworkSettings>({
+  latency: { shape: 'uniform', minUs: 100, spreadUs: 0 },
+  loss: NEVER,
+  reset: NEVER,
+  split: NEVER,
+  bitFlip: NEVER,
+  replay: NEVER,
+  giveUpUs: 5_000_000,
+});
 
 /** How long a first packet waits for its second sending; doubles each time. */
 const RETRANSMIT_US = 200_000;

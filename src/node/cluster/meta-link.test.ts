@@ -2,19 +2,19 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { asEpoch, asRevision, LEASE_TIMES, type Push } from '../../cluster/index.ts';
 import type { Runtime } from '../../runtime/index.ts';
-import { Simulation, type NetworkSettings, type SimProcess } from '../../sim/index.ts';
+import {
+  CALM_NETWORK,
+  Simulation,
+  type NetworkSettings,
+  type SimProcess,
+} from '../../sim/index.ts';
 import { LEASE_RULES, type LeaseRules } from './lease.ts';
 import { MetaLink, type MetaLinkHandler } from './meta-link.ts';
 import { factsOf, idOf, mapOf, tenantOf, tenantsPush, TestLeader } from './test-support.ts';
 
 const CALM: NetworkSettings = {
+  ...CALM_NETWORK,
   latency: { shape: 'uniform', minUs: 200, spreadUs: 300 },
-  loss: [0, 1],
-  reset: [0, 1],
-  split: [0, 1],
-  bitFlip: [0, 1],
-  replay: [0, 1],
-  giveUpUs: 5_000_000,
 };
 const META = { host: 'meta', port: 7500 };
 const SELF = idOf('a');

@@ -1,22 +1,11 @@
 import { expect, test } from 'vitest';
 import type { Runtime } from '../../runtime/index.ts';
-import type { NetworkSettings } from '../../sim/network.ts';
-import { Simulation } from '../../sim/simulation.ts';
+import { CALM_NETWORK, Simulation } from '../../sim/index.ts';
 import { Rehearsal } from './rehearsal.ts';
-
-const NETWORK: NetworkSettings = {
-  latency: { shape: 'uniform', minUs: 100, spreadUs: 300 },
-  loss: [0, 1],
-  reset: [0, 1],
-  split: [0, 1],
-  bitFlip: [0, 1],
-  replay: [0, 1],
-  giveUpUs: 5_000_000,
-};
 
 /** A process that does nothing else. */
 function rehearsing(): { simulation: Simulation; rehearsal: Rehearsal; isOver: () => boolean } {
-  const simulation = new Simulation({ seed: 1, network: NETWORK });
+  const simulation = new Simulation({ seed: 1, network: CALM_NETWORK });
   let rehearsal: Rehearsal | undefined;
   let isOver = false;
   const begin = (runtime: Runtime): void => {

@@ -343,7 +343,7 @@ export class Replication {
 
   /**
    * What waits for replicas waits in vain: unless the shard was handed over with all of it. Told once
-   * the map that made it so is in force everywhere: whoever waits goes on with its next command.
+   * this node has taken up the whole map that made it so: whoever waits goes on with its next command.
    */
   #endWaits(held: HeldShard, isAcked: boolean): void {
     const waiters = this.#waiters.get(held);

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { asShardId, SLOT_COUNT } from '../../cluster/index.ts';
 import { Engine } from '../../engine/index.ts';
 import type { Runtime } from '../../runtime/index.ts';
-import { Simulation } from '../../sim/index.ts';
+import { CALM_NETWORK, Simulation } from '../../sim/index.ts';
 import { ShardChores } from './shard-chores.ts';
 
 const FULL = asShardId(0);
@@ -13,11 +13,7 @@ const KEYS = 50;
 class World {
   readonly #simulation = new Simulation({
     seed: 1,
-    network: {
-      latency: { shape: 'uniform', minUs: 100, spreadUs: 0 },
-      ...{ loss: [0, 1], reset: [0, 1], split: [0, 1], bitFlip: [0, 1], replay: [0, 1] },
-      giveUpUs: 5_000_000,
-    },
+    network: CALM_NETWORK,
   });
   chores: ShardChores | undefined;
   adopted = 0;

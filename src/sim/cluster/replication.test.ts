@@ -18,7 +18,7 @@ import {
 import { Engine, type Domain } from '../../engine/index.ts';
 import { digestShards, Replication, type ReplicationRules } from '../../node/replication/index.ts';
 import type { Runtime } from '../../runtime/index.ts';
-import type { NetworkSettings } from '../network.ts';
+import { CALM_NETWORK, type NetworkSettings } from '../network.ts';
 import type { SimProcess } from '../process.ts';
 import { Simulation } from '../simulation.ts';
 
@@ -27,13 +27,8 @@ const PORT = 17_400;
 const NAMES = ['a', 'b', 'c', 'd'] as const;
 
 const CALM: NetworkSettings = {
+  ...CALM_NETWORK,
   latency: { shape: 'uniform', minUs: 100, spreadUs: 300 },
-  loss: [0, 1],
-  reset: [0, 1],
-  split: [0, 1],
-  bitFlip: [0, 1],
-  replay: [0, 1],
-  giveUpUs: 5_000_000,
 };
 
 function idOf(name: string): NodeId {
